@@ -1,1 +1,64 @@
+//! The engine of cloakroom: several named, independent sessions on one request.
+//!
+//! It knows no framework and opens no sockets. Applications use it through the crate `cloakroom`
+//! and an integration such as `cloakroom-tower`; integrations build on [`RequestSessions`],
+//! [`RequestHead`] and [`ResponseHead`].
+//!
+//! The life of a request, in the files of this crate: `request` begins and ends it, `ticket` reads
+//! what the client sent, `open` loads and judges, `session` is what the application uses, `journal`
+//! keeps its changes, `commit` writes them.
+//!
+//! It needs a tokio runtime with time enabled wherever a store does not answer at once.
+//!
+//! # Features
+//! - `json`: values encoded as JSON, per namespace.
+//! - `client-side`: namespaces whose sessions are in their cookies.
 
+mod call;
+#[cfg(feature = "client-side")]
+mod client_side;
+mod clock;
+mod codec;
+mod commit;
+mod cookie;
+mod envelope;
+mod error;
+mod event;
+mod frames;
+mod head;
+mod journal;
+#[cfg(feature = "client-side")]
+mod keys;
+mod limits;
+mod manager;
+mod namespace;
+mod open;
+mod random;
+mod request;
+#[cfg(feature = "client-side")]
+mod sealed;
+mod session;
+mod shared;
+mod sweeper;
+mod ticket;
+mod token;
+
+pub use clock::{Clock, SystemClock};
+pub use codec::Codec;
+pub use commit::{Commit, Outcome, Verdict};
+pub use cookie::{Cookie, SameSite};
+pub use error::{ConfigError, ConfigProblem, SessionError};
+pub use event::{Event, EventKind, Observer, VoidReason};
+pub use head::{RequestHead, ResponseHead, ResponseHeader, Scheme};
+#[cfg(feature = "client-side")]
+pub use keys::{KeyError, KeyId, KeyRing, SecretKey};
+pub use limits::{Limits, days, hours, minutes};
+pub use manager::{NamespaceInfo, SessionManager, SessionManagerBuilder};
+pub use namespace::{CorruptPolicy, EndedPolicy, FailurePolicy, Namespace, ReplacedTokenPolicy};
+pub use random::{OsRandom, Random, RandomError};
+pub use request::{RequestSessions, Unopened};
+pub use session::{Rotation, SessionHandle};
+pub use sweeper::{Sweeper, Sweeping};
+pub use token::Token;
+
+pub use cloakroom_store as store;

@@ -1,0 +1,71 @@
+//! Store calls that end in time.
+
+use std::{
+    future::{Future, poll_fn},
+    pin::Pin,
+    task::Poll,
+    time::Duration,
+};
+
+use cloakroom_store::{Operation, StoreError, StoreErrorKind};
+use tokio::{runtime::Handle, time::Instant};
+
+/// The time that is left for several calls.
+#[derive(Debug)]
+pub(crate) struct Budget {
+    total: Duration,
+    call: Duration,
+    began: Option<Instant>,
+}
+
+impl Budget {
+    pub(crate) fn new(total: Duration, call: Duration) -> Self {
+        Self {
+            total,
+            call,
+            began: None,
+        }
+    }
+
+    /// How long the next call may take. The clock starts with the first call that has to wait.
+    pub(crate) fn next(&mut self) -> Duration {
+        match self.began {
+            None => {
+                self.began = Some(Instant::now());
+                self.call.min(self.total)
+            }
+            Some(began) => self.call.min(self.total.saturating_sub(began.elapsed())),
+        }
+    }
+
+    pub(crate) fn is_spent(&self) -> bool {
+        self.began
+            .is_some_and(|began| began.elapsed() >= self.total)
+    }
+
+    /// When the time is over.
+    pub(crate) fn deadline(&mut self) -> Instant {
+        *self.began.get_or_insert_with(Instant::now) + self.total
+    }
+}
+
+/// Waits for a store, as long as the budget allows. No timer is set for a store that answers at
+/// once.
+pub(crate) async fn call<T>(
+    mut future: impl Future<Output = Result<T, StoreError>> + Unpin,
+    operation: Operation,
+    budget: &mut Budget,
+) -> Result<T, StoreError> {
+    let first = poll_fn(|context| Poll::Ready(Pin::new(&mut future).poll(context))).await;
+    if let Poll::Ready(result) = first {
+        return result;
+    }
+    if Handle::try_current().is_err() {
+        let error = StoreError::new(StoreErrorKind::Other, operation);
+        return Err(error.with_source("a store that does not answer at once needs a tokio runtime"));
+    }
+    match tokio::time::timeout(budget.next(), future).await {
+        Ok(result) => result,
+        Err(_) => Err(StoreError::new(StoreErrorKind::TimedOut, operation)),
+    }
+}

@@ -1,0 +1,130 @@
+use std::error::Error;
+
+use bytes::Bytes;
+use serde::{Serialize, de::DeserializeOwned};
+
+use crate::error::SessionError;
+
+/// How a namespace encodes the values of its sessions. Both formats describe themselves, so a
+/// value can be shown without its type.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum Codec {
+    /// MessagePack, structs as maps with field names.
+    #[default]
+    MessagePack,
+    /// JSON. Map keys become strings, and bytes lists of numbers.
+    #[cfg(feature = "json")]
+    Json,
+}
+
+pub(crate) type CodecError = Box<dyn Error + Send + Sync>;
+
+/// A value that can't be encoded or decoded; whose it is, the caller knows.
+#[derive(Debug)]
+pub(crate) enum CodecFailure {
+    Encode(CodecError),
+    Decode(CodecError),
+}
+
+impl CodecFailure {
+    pub(crate) fn of(self, key: &str) -> SessionError {
+        let key = key.to_owned();
+        match self {
+            Self::Encode(source) => SessionError::Encode { key, source },
+            Self::Decode(source) => SessionError::Decode { key, source },
+        }
+    }
+}
+
+impl Codec {
+    pub(crate) fn encode<T: Serialize + ?Sized>(self, value: &T) -> Result<Bytes, CodecFailure> {
+        let encoded = match self {
+            Self::MessagePack => rmp_serde::to_vec_named(value).map_err(CodecError::from),
+            #[cfg(feature = "json")]
+            Self::Json => serde_json::to_vec(value).map_err(CodecError::from),
+        };
+        encoded.map(Bytes::from).map_err(CodecFailure::Encode)
+    }
+
+    pub(crate) fn decode<T: DeserializeOwned>(self, bytes: &[u8]) -> Result<T, CodecFailure> {
+        self.try_decode(bytes).map_err(CodecFailure::Decode)
+    }
+
+    fn try_decode<T: DeserializeOwned>(self, bytes: &[u8]) -> Result<T, CodecError> {
+        match self {
+            Self::MessagePack => {
+                let mut rest = bytes;
+                let mut decoder = rmp_serde::Deserializer::new(&mut rest);
+                // Deeper values than any application has overflow no stack.
+                decoder.set_max_depth(MAX_DEPTH);
+                let value = T::deserialize(&mut decoder)?;
+                match rest.is_empty() {
+                    true => Ok(value),
+                    false => Err("there are bytes after the value".into()),
+                }
+            }
+            #[cfg(feature = "json")]
+            Self::Json => Ok(serde_json::from_slice(bytes)?),
+        }
+    }
+}
+
+const MAX_DEPTH: usize = 128;
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+
+    fn codecs() -> Vec<Codec> {
+        vec![
+            Codec::MessagePack,
+            #[cfg(feature = "json")]
+            Codec::Json,
+        ]
+    }
+
+    #[test]
+    fn values_round_trip() {
+        let value = BTreeMap::from([
+            ("a".to_owned(), vec![1_u64, u64::MAX]),
+            (String::new(), vec![]),
+        ]);
+        for codec in codecs() {
+            let bytes = codec.encode(&value).unwrap();
+            assert_eq!(
+                codec.decode::<BTreeMap<String, Vec<u64>>>(&bytes).unwrap(),
+                value
+            );
+            assert!(codec.decode::<u8>(&bytes).is_err());
+        }
+    }
+
+    #[test]
+    fn trailing_bytes_are_an_error() {
+        for codec in codecs() {
+            let mut bytes = codec.encode(&1_u8).unwrap().to_vec();
+            bytes.push(b'1');
+            bytes.push(b' ');
+            bytes.push(b'1');
+            assert!(codec.decode::<u8>(&bytes).is_err());
+        }
+    }
+
+    #[test]
+    fn deep_nesting_is_an_error() {
+        #[derive(serde::Deserialize)]
+        #[expect(dead_code, reason = "only its depth matters")]
+        struct Nested(Vec<Nested>);
+        let deep = vec![0x91; 100_000];
+        assert!(Codec::MessagePack.decode::<Nested>(&deep).is_err());
+    }
+
+    #[test]
+    fn a_length_that_lies_reserves_no_memory() {
+        let lying = [0xdd, 0xff, 0xff, 0xff, 0xff, 0x01];
+        assert!(Codec::MessagePack.decode::<Vec<u64>>(&lying).is_err());
+    }
+}

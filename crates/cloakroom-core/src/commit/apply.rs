@@ -1,0 +1,398 @@
+//! What changes make of a record: pure, but for the random bytes.
+
+use std::time::Duration;
+
+use cloakroom_store::{Loaded, Record, SessionId, Timestamp, Version};
+use smallvec::SmallVec;
+
+use super::changes::{Changes, Client, Presented, Rotation, Stored};
+use crate::{
+    envelope::{Envelope, Previous, StoredSecret},
+    error::SessionError,
+    event::{EventKind, VoidReason},
+    frames::Frames,
+    journal::{Journal, Values},
+    namespace::Settings,
+    random::{self, Random},
+    token::Secret,
+};
+
+/// How long after its successor was first seen a previous secret stays good.
+const GRACE_AFTER_SIGHT: Duration = Duration::from_secs(60);
+
+/// What applying needs to know.
+#[derive(Clone, Copy)]
+pub(crate) struct Scope<'a> {
+    pub(crate) namespace: &'a str,
+    pub(crate) settings: &'a Settings,
+    pub(crate) random: &'a dyn Random,
+    pub(crate) is_client_side: bool,
+    pub(crate) now: Timestamp,
+}
+
+/// The result of applying changes.
+pub(crate) struct Applied {
+    /// The record as it is to be written; as it was when `is_written` is false.
+    pub(crate) stored: Stored,
+    pub(crate) is_written: bool,
+    /// Only housekeeping is written: losing it loses nothing of the application's.
+    pub(crate) is_optional: bool,
+    /// The secret that the client is to be sent.
+    pub(crate) secret: Option<Secret>,
+    /// That secret is a new one.
+    pub(crate) is_new_secret: bool,
+    pub(crate) events: SmallVec<[EventKind; 2]>,
+}
+
+/// Why changes are not applied.
+#[derive(Debug)]
+pub(crate) enum Refusal {
+    Void(VoidReason),
+    Error(SessionError),
+}
+
+impl<E: Into<SessionError>> From<E> for Refusal {
+    fn from(error: E) -> Self {
+        Self::Error(error.into())
+    }
+}
+
+/// Applies changes to a record. `seen` is what the request had before it, when that is another
+/// state of the record: then the changes are replayed.
+pub(crate) fn apply(
+    changes: &Changes,
+    client: &Client,
+    seen: Option<&Frames>,
+    onto: &Stored,
+    scope: Scope<'_>,
+) -> Result<Applied, Refusal> {
+    if onto.envelope.epoch != client.epoch {
+        return Err(Refusal::Void(VoidReason::NewEpoch));
+    }
+    let mut events = SmallVec::new();
+    let replayed = match seen {
+        Some(seen) => {
+            let values = changes.journal.replayed_values(&onto.frames)?;
+            check_overwritten(changes, seen, &onto.frames, scope, &mut events)?;
+            Some(values)
+        }
+        None => None,
+    };
+    let changes_data = changes
+        .journal
+        .changes_anything(&onto.frames, replayed.as_ref());
+    let mut envelope = onto.envelope.clone();
+    let mut secret = None;
+    let mut is_new_secret = false;
+    let mut is_written = changes_data;
+    if changes.login.is_some() || changes.rotation == Some(Rotation::Revoking) {
+        secret = begin_epoch(&mut envelope, scope)?;
+        is_new_secret = true;
+        is_written = true;
+    } else if changes.rotation.is_some() {
+        if let Some(rotated) = rotate(&mut envelope, client, onto, scope)? {
+            is_new_secret = rotated.is_new;
+            is_written |= rotated.is_new;
+            secret = Some(rotated.secret);
+        }
+    } else if client.presented == Presented::Previous {
+        secret = next_secret(client, &envelope);
+    }
+    if changes.login.is_some() {
+        envelope.limit_began = scope.now;
+        envelope.csrf_seed = random::bytes(scope.random)?;
+        events.push(EventKind::LoggedIn);
+    } else if changes.rotation == Some(Rotation::Revoking) {
+        events.push(EventKind::Revoked);
+    } else if is_new_secret {
+        events.push(EventKind::Rotated);
+    }
+    if let Some(lifetime) = changes.persist {
+        is_written |= envelope.lifetime != Some(lifetime);
+        envelope.lifetime = Some(lifetime);
+        // The cookie's age changes, so it is sent again.
+        secret = secret.or_else(|| client.secret.clone());
+    }
+    let is_optional = !is_written;
+    if grace_is_long(&onto.envelope, client, scope.now) && envelope.epoch == client.epoch {
+        shorten_grace(&mut envelope, scope.now);
+        is_written = true;
+    }
+    if !is_written {
+        return Ok(Applied {
+            stored: onto.clone(),
+            is_written,
+            is_optional,
+            secret,
+            is_new_secret,
+            events,
+        });
+    }
+    if changes_data {
+        events.push(EventKind::Saved);
+    }
+    let mut record = onto.loaded.record.clone();
+    if let Some(subject) = &changes.login {
+        record.subject = Some(subject.clone());
+    }
+    record.last_seen = record.last_seen.max(scope.now);
+    let stored = write(
+        record,
+        envelope,
+        &changes.journal,
+        &onto.frames,
+        replayed.as_ref(),
+        scope,
+    )?;
+    Ok(Applied {
+        stored,
+        is_written,
+        is_optional,
+        secret,
+        is_new_secret,
+        events,
+    })
+}
+
+/// A new session.
+pub(crate) struct Fresh {
+    pub(crate) id: SessionId,
+    pub(crate) stored: Stored,
+    pub(crate) client: Client,
+    pub(crate) events: SmallVec<[EventKind; 2]>,
+}
+
+/// Makes a new session of changes. Those made on another session are replayed on nothing, so that
+/// its values do not come along.
+pub(crate) fn create(
+    changes: &Changes,
+    are_of_another: bool,
+    scope: Scope<'_>,
+) -> Result<Fresh, Refusal> {
+    let id = SessionId::from_bytes(random::bytes(scope.random)?);
+    let secret = match scope.is_client_side {
+        true => None,
+        false => Some(Secret::new(random::bytes(scope.random)?)),
+    };
+    let now = scope.now;
+    let envelope = Envelope {
+        epoch: 0,
+        epoch_began: now,
+        limit_began: now,
+        rotated: now,
+        csrf_seed: random::bytes(scope.random)?,
+        secret: secret.as_ref().map(|secret| StoredSecret {
+            hash: secret.hash(scope.namespace),
+            nonce: [0; 16],
+            previous: None,
+        }),
+        lifetime: changes.persist,
+    };
+    let mut record = Record::new(Version::from_bits(0), now, now, bytes::Bytes::new());
+    record.subject.clone_from(&changes.login);
+    let none = Frames::default();
+    let replayed = match are_of_another {
+        true => Some(changes.journal.replayed_values(&none)?),
+        false => None,
+    };
+    let stored = write(
+        record,
+        envelope,
+        &changes.journal,
+        &none,
+        replayed.as_ref(),
+        scope,
+    )?;
+    let mut events = SmallVec::from_slice(&[EventKind::Created]);
+    if changes.login.is_some() {
+        events.push(EventKind::LoggedIn);
+    }
+    Ok(Fresh {
+        id,
+        client: Client {
+            epoch: 0,
+            secret,
+            presented: Presented::Given,
+        },
+        stored,
+        events,
+    })
+}
+
+/// How long the client is to keep the cookie; `None` until the browser is closed.
+pub(crate) fn max_age(stored: &Stored, settings: &Settings, now: Timestamp) -> Option<Duration> {
+    let lifetime = stored.envelope.lifetime;
+    if !settings.is_persistent && lifetime.is_none() {
+        return None;
+    }
+    let absolute = settings.limits.of_session(lifetime).absolute?;
+    let end = stored.envelope.limit_began.saturating_add(absolute);
+    Some(end.saturating_since(now))
+}
+
+/// The record with its use noted at `now`; nothing else changes, the version included.
+pub(crate) fn touched(stored: &Stored, settings: &Settings, now: Timestamp) -> Record {
+    let mut record = stored.loaded.record.clone();
+    record.last_seen = record.last_seen.max(now);
+    record.expires = expires(&stored.envelope, settings, record.last_seen);
+    record
+}
+
+/// Whether the first sight of a rotated secret is to be noted.
+pub(crate) fn grace_is_long(envelope: &Envelope, client: &Client, now: Timestamp) -> bool {
+    let previous = envelope.secret.as_ref().and_then(|secret| secret.previous);
+    let until = now.saturating_add(GRACE_AFTER_SIGHT);
+    client.presented == Presented::Current
+        && previous.is_some_and(|previous| previous.good_until > until)
+}
+
+/// Whether a rotation that the request asks for can begin one.
+pub(crate) fn can_rotate(envelope: &Envelope, client: &Client, now: Timestamp) -> bool {
+    let previous = envelope.secret.as_ref().and_then(|secret| secret.previous);
+    client.presented != Presented::Previous
+        && previous.is_none_or(|previous| previous.good_until <= now)
+}
+
+/// The secret that a rotation has led to, for a client that still holds the previous one.
+pub(crate) fn next_secret(client: &Client, envelope: &Envelope) -> Option<Secret> {
+    let nonce = &envelope.secret.as_ref()?.nonce;
+    client.secret.as_ref()?.next(nonce)
+}
+
+struct Rotated {
+    secret: Secret,
+    is_new: bool,
+}
+
+fn rotate(
+    envelope: &mut Envelope,
+    client: &Client,
+    onto: &Stored,
+    scope: Scope<'_>,
+) -> Result<Option<Rotated>, Refusal> {
+    let (Some(stored), Some(presented)) = (envelope.secret.as_mut(), client.secret.as_ref()) else {
+        return Ok(None);
+    };
+    let hash = presented.hash(scope.namespace);
+    if stored
+        .previous
+        .is_some_and(|previous| previous.hash == hash)
+    {
+        // Somebody has rotated it already: follow.
+        let secret = presented.next(&stored.nonce);
+        return Ok(secret.map(|secret| Rotated {
+            secret,
+            is_new: false,
+        }));
+    }
+    let is_current = stored.hash == hash;
+    if !is_current || !can_rotate(&onto.envelope, client, scope.now) {
+        return Ok(None);
+    }
+    let nonce = random::bytes(scope.random)?;
+    let Some(secret) = presented.next(&nonce) else {
+        return Ok(None);
+    };
+    let last_seen = onto.loaded.record.last_seen.max(scope.now);
+    *stored = StoredSecret {
+        hash: secret.hash(scope.namespace),
+        nonce,
+        previous: Some(Previous {
+            hash,
+            good_until: expires(&onto.envelope, scope.settings, last_seen),
+        }),
+    };
+    envelope.rotated = scope.now;
+    Ok(Some(Rotated {
+        secret,
+        is_new: true,
+    }))
+}
+
+fn begin_epoch(envelope: &mut Envelope, scope: Scope<'_>) -> Result<Option<Secret>, Refusal> {
+    envelope.epoch = envelope.epoch.wrapping_add(1);
+    envelope.epoch_began = scope.now;
+    envelope.rotated = scope.now;
+    let Some(stored) = envelope.secret.as_mut() else {
+        return Ok(None);
+    };
+    let secret = Secret::new(random::bytes(scope.random)?);
+    *stored = StoredSecret {
+        hash: secret.hash(scope.namespace),
+        nonce: [0; 16],
+        previous: None,
+    };
+    Ok(Some(secret))
+}
+
+/// The next secret has arrived, so the previous one is not needed for long.
+fn shorten_grace(envelope: &mut Envelope, now: Timestamp) {
+    let previous = envelope
+        .secret
+        .as_mut()
+        .and_then(|secret| secret.previous.as_mut());
+    if let Some(previous) = previous {
+        previous.good_until = now.saturating_add(GRACE_AFTER_SIGHT);
+    }
+}
+
+fn check_overwritten(
+    changes: &Changes,
+    seen: &Frames,
+    stored: &Frames,
+    scope: Scope<'_>,
+    events: &mut SmallVec<[EventKind; 2]>,
+) -> Result<(), Refusal> {
+    let is_overwritten =
+        |key: &&str| changes.reads.contains(key) && seen.get(key) != stored.get(key);
+    let Some(key) = changes.journal.keys_set().find(is_overwritten) else {
+        return Ok(());
+    };
+    events.push(EventKind::Overwritten);
+    match scope.settings.is_strict {
+        true => Err(Refusal::Error(SessionError::Conflict {
+            namespace: scope.namespace.to_owned(),
+            key: key.to_owned(),
+        })),
+        false => Ok(()),
+    }
+}
+
+fn write(
+    mut record: Record,
+    envelope: Envelope,
+    journal: &Journal,
+    frames: &Frames,
+    replayed: Option<&Values>,
+    scope: Scope<'_>,
+) -> Result<Stored, Refusal> {
+    let mut data = envelope.encode(frames.byte_len() + journal.byte_len(replayed));
+    let envelope_length = data.len();
+    let fits = journal.write(frames, replayed, &mut data);
+    let size = data.len() - envelope_length;
+    let limit = scope.settings.max_size;
+    // A session that is too large already, by a limit set later, can still be made smaller.
+    if !fits || (size > limit && size > frames.byte_len()) {
+        return Err(Refusal::Error(SessionError::TooLarge {
+            namespace: scope.namespace.to_owned(),
+            size,
+            limit,
+        }));
+    }
+    record.version = Version::from_bits(u64::from_le_bytes(random::bytes(scope.random)?));
+    record.expires = expires(&envelope, scope.settings, record.last_seen);
+    record.data = data.freeze();
+    let frames = Frames::parse(record.data.slice(envelope_length..)).unwrap_or_default();
+    Ok(Stored {
+        loaded: Loaded::new(record),
+        envelope,
+        frames,
+    })
+}
+
+fn expires(envelope: &Envelope, settings: &Settings, last_seen: Timestamp) -> Timestamp {
+    settings
+        .limits
+        .of_session(envelope.lifetime)
+        .expires(envelope.limit_began, last_seen)
+}

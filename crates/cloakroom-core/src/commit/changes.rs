@@ -1,0 +1,130 @@
+use std::time::Duration;
+
+use bytes::Bytes;
+use cloakroom_store::{Loaded, Subject};
+use smallvec::SmallVec;
+
+use crate::{
+    envelope::{Envelope, InvalidData},
+    frames::Frames,
+    journal::Journal,
+    token::Secret,
+};
+
+/// What a request wants of one session.
+#[derive(Default)]
+pub(crate) struct Changes {
+    pub(crate) journal: Journal,
+    pub(crate) reads: Reads,
+    pub(crate) login: Option<Subject>,
+    pub(crate) rotation: Option<Rotation>,
+    pub(crate) persist: Option<Duration>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Rotation {
+    /// A derived secret; the previous one stays good for a grace.
+    Derived,
+    /// A new epoch.
+    Revoking,
+}
+
+impl Changes {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.journal.is_empty()
+            && self.login.is_none()
+            && self.rotation.is_none()
+            && self.persist.is_none()
+    }
+
+    /// Puts later changes after these.
+    pub(crate) fn append(&mut self, later: Self) {
+        self.journal.append(later.journal);
+        self.reads.append(later.reads);
+        self.login = later.login.or(self.login.take());
+        self.rotation = match (self.rotation, later.rotation) {
+            (Some(Rotation::Revoking), _) | (_, Some(Rotation::Revoking)) => {
+                Some(Rotation::Revoking)
+            }
+            (first, second) => second.or(first),
+        };
+        self.persist = later.persist.or(self.persist);
+    }
+}
+
+/// Which keys a request has read: hashes, so that reading allocates nothing.
+#[derive(Default, Clone)]
+pub(crate) struct Reads {
+    keys: SmallVec<[u64; 4]>,
+    all: bool,
+}
+
+impl Reads {
+    pub(crate) fn add(&mut self, key: &str) {
+        let hash = fnv(key);
+        if !self.all && !self.keys.contains(&hash) {
+            self.keys.push(hash);
+        }
+    }
+
+    pub(crate) fn add_all(&mut self) {
+        self.all = true;
+        self.keys.clear();
+    }
+
+    pub(crate) fn contains(&self, key: &str) -> bool {
+        self.all || self.keys.contains(&fnv(key))
+    }
+
+    fn append(&mut self, later: Self) {
+        self.all |= later.all;
+        self.keys.extend(later.keys);
+    }
+}
+
+/// FNV-1a. A collision costs a needless event, or a needless 409 in a strict namespace.
+fn fnv(key: &str) -> u64 {
+    key.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+    })
+}
+
+/// A record, read.
+#[derive(Clone)]
+pub(crate) struct Stored {
+    pub(crate) loaded: Loaded,
+    pub(crate) envelope: Envelope,
+    pub(crate) frames: Frames,
+}
+
+impl Stored {
+    pub(crate) fn read(loaded: Loaded) -> Result<Self, InvalidData> {
+        let data: Bytes = loaded.record.data.clone();
+        let (envelope, frames) = Envelope::decode(data)?;
+        Ok(Self {
+            loaded,
+            envelope,
+            frames,
+        })
+    }
+}
+
+/// What the client holds of a session.
+#[derive(Clone)]
+pub(crate) struct Client {
+    /// The epoch under which the request opened the session.
+    pub(crate) epoch: u32,
+    /// The secret that it came with; `None` for a client-side session.
+    pub(crate) secret: Option<Secret>,
+    pub(crate) presented: Presented,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Presented {
+    /// The current secret.
+    Current,
+    /// The previous secret, in its grace.
+    Previous,
+    /// The current secret, which this request's response hands out.
+    Given,
+}

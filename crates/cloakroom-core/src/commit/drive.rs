@@ -1,0 +1,250 @@
+//! Carrying out the steps of a commit.
+
+use std::{
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+};
+
+use cloakroom_store::{StoreError, Tag};
+
+use super::{
+    apply::Applied,
+    changes::Presented,
+    step::{Call, Step},
+};
+use crate::{
+    call::{Budget, call},
+    error::SessionError,
+    event::EventKind,
+    session::{Base, Live, SessionState},
+};
+
+/// A commit that has to wait for its store. It can outlive the request.
+pub(crate) type CommitFuture = Pin<Box<dyn Future<Output = Result<(), CommitError>> + Send>>;
+
+/// A session could not be committed.
+#[derive(Debug)]
+pub(crate) struct CommitError {
+    pub(crate) error: SessionError,
+    /// It was to be ended, and may not have been.
+    pub(crate) is_end: bool,
+}
+
+impl From<SessionError> for CommitError {
+    fn from(error: SessionError) -> Self {
+        Self {
+            error,
+            is_end: false,
+        }
+    }
+}
+
+pub(crate) enum Progress {
+    Done(Result<(), CommitError>),
+    Pending(CommitFuture),
+}
+
+/// Commits a session, as far as it goes without waiting.
+pub(crate) fn start(state: &Arc<SessionState>, saves: bool, context: &mut Context<'_>) -> Progress {
+    let Some(turn) = Turn::try_take(state) else {
+        let state = Arc::clone(state);
+        return Progress::Pending(Box::pin(async move { save(&state, saves).await }));
+    };
+    let mut may_write = true;
+    loop {
+        let (step, mut call) = match state.next_step(saves, may_write) {
+            Ok(Some(next)) => next,
+            Ok(None) => return Progress::Done(Ok(())),
+            Err(error) => return Progress::Done(Err(error.into())),
+        };
+        let is_queue = matches!(step, Step::Queue(_));
+        match Pin::new(&mut call).poll(context) {
+            Poll::Ready(Ok(tag)) if !is_queue => {
+                may_write &= matches!(step, Step::Delete(_));
+                state.settle(step, tag);
+            }
+            Poll::Ready(Ok(_)) => {
+                return Progress::Pending(Box::pin(drive(
+                    turn,
+                    saves,
+                    may_write,
+                    Some((step, Ok(Call::None))),
+                )));
+            }
+            Poll::Ready(Err(error)) => {
+                return Progress::Pending(Box::pin(drive(
+                    turn,
+                    saves,
+                    may_write,
+                    Some((step, Err(error))),
+                )));
+            }
+            Poll::Pending => {
+                return Progress::Pending(Box::pin(drive(
+                    turn,
+                    saves,
+                    may_write,
+                    Some((step, Ok(call))),
+                )));
+            }
+        }
+    }
+}
+
+/// Commits a session, when no other commit of it is under way in this request.
+pub(crate) async fn save(state: &Arc<SessionState>, saves: bool) -> Result<(), CommitError> {
+    let turn = Turn::take(state).await;
+    drive(turn, saves, true, None).await
+}
+
+type Begun = (Step, Result<Call, StoreError>);
+
+async fn drive(
+    turn: Turn,
+    saves: bool,
+    mut may_write: bool,
+    mut begun: Option<Begun>,
+) -> Result<(), CommitError> {
+    let state = &turn.0;
+    let deadlines = state.engine().deadlines;
+    let mut budget = Budget::new(deadlines.commit, deadlines.call);
+    loop {
+        let (step, under_way) = match begun.take() {
+            Some(begun) => begun,
+            None => match state.next_step(saves, may_write)? {
+                Some((step, call)) => (step, Ok(call)),
+                None => return Ok(()),
+            },
+        };
+        if let Step::Queue(changes) = step {
+            may_write = state.take_turn(changes, &mut budget).await?;
+            continue;
+        }
+        let result = match under_way {
+            Ok(under_way) => call(under_way, step.operation(), &mut budget).await,
+            Err(error) => Err(error),
+        };
+        let is_delete = matches!(step, Step::Delete(_));
+        match result {
+            Ok(tag) => {
+                state.settle(step, tag);
+                may_write &= is_delete;
+            }
+            Err(error) => may_write = state.recover(step, error, &mut budget).await? && may_write,
+        }
+    }
+}
+
+impl SessionState {
+    /// Takes up what a successful call has brought.
+    pub(crate) fn settle(&self, step: Step, tag: Tag) {
+        let Ok(namespace) = self.namespace() else {
+            return;
+        };
+        let mut guard = self.live();
+        let live = &mut *guard;
+        match step {
+            Step::Delete(ending) => self.settle_end(live, ending),
+            Step::Create { fresh, .. } => {
+                let mut fresh = *fresh;
+                fresh.stored.loaded.tag = tag;
+                if let Some(secret) = &fresh.client.secret {
+                    live.outgoing = Some(self.send(namespace, fresh.id, secret, &fresh.stored));
+                }
+                let (id, stored, client) = (fresh.id, fresh.stored, fresh.client);
+                live.base = Base::Opened { id, stored, client };
+                live.changes_are_of_another = false;
+                self.settle_write(live);
+                drop(guard);
+                fresh
+                    .events
+                    .into_iter()
+                    .for_each(|event| self.emit(Some(id), event));
+            }
+            Step::Replace { mut applied, .. } => {
+                applied.stored.loaded.tag = tag;
+                self.settle_applied(live, *applied);
+            }
+            Step::Touch(record) => {
+                if let Base::Opened { stored, id, .. } = &mut live.base {
+                    stored.loaded.record = record;
+                    let id = Some(*id);
+                    drop(guard);
+                    self.emit(id, EventKind::Touched);
+                }
+            }
+            Step::Queue(_) => {}
+        }
+    }
+
+    pub(crate) fn settle_applied(&self, live: &mut Live, applied: Applied) {
+        let Ok(namespace) = self.namespace() else {
+            return;
+        };
+        // Ended by another task of this request meanwhile, which has its say at the next step.
+        if let Base::Opened { id, stored, client } = &mut live.base {
+            let id = *id;
+            if let Some(secret) = applied.secret {
+                live.outgoing = Some(self.send(namespace, id, &secret, &applied.stored));
+                if applied.is_new_secret {
+                    client.secret = Some(secret);
+                    client.presented = Presented::Given;
+                }
+            }
+            client.epoch = applied.stored.envelope.epoch;
+            *stored = applied.stored;
+            for event in applied.events {
+                self.emit(Some(id), event);
+            }
+        }
+        self.settle_write(live);
+    }
+
+    fn settle_write(&self, live: &mut Live) {
+        live.in_flight = None;
+        if live.ends_after_commit {
+            live.ends_after_commit = false;
+            let namespace = self.namespace().ok().map(|namespace| namespace.id);
+            let changes = std::mem::take(&mut live.changes);
+            live.end(namespace);
+            live.ends_after_commit = false;
+            live.changes = changes;
+        }
+    }
+}
+
+/// The right to commit a session: one task of a request at a time.
+pub(crate) struct Turn(Arc<SessionState>);
+
+impl Turn {
+    fn try_take(state: &Arc<SessionState>) -> Option<Self> {
+        let mut live = state.live();
+        if live.is_committing {
+            return None;
+        }
+        live.is_committing = true;
+        drop(live);
+        Some(Self(Arc::clone(state)))
+    }
+
+    async fn take(state: &Arc<SessionState>) -> Self {
+        loop {
+            let ended = state.commit_ended.notified();
+            if let Some(turn) = Self::try_take(state) {
+                return turn;
+            }
+            ended.await;
+        }
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        let mut live = self.0.live();
+        live.is_committing = false;
+        live.in_flight = None;
+        drop(live);
+        self.0.commit_ended.notify_waiters();
+    }
+}

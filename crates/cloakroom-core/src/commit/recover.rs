@@ -1,0 +1,253 @@
+//! What a commit does when a store call fails.
+
+use cloakroom_store::{
+    Freshness, Key, Loaded, Operation, StoreError, StoreErrorKind, Tag, Version,
+};
+use tokio::{sync::oneshot, time::timeout_at};
+
+use super::{
+    changes::{Changes, Stored},
+    drive::CommitError,
+    queue::{Reply, Turnout, Waiting},
+    step::Step,
+};
+use crate::{
+    call::{Budget, call},
+    error::SessionError,
+    event::{EventKind, VoidReason},
+    namespace::CompiledNamespace,
+    session::{Base, Outgoing, SessionState},
+};
+
+impl SessionState {
+    /// Deals with a call that failed. Says whether the changes are still to be written.
+    pub(crate) async fn recover(
+        &self,
+        step: Step,
+        error: StoreError,
+        budget: &mut Budget,
+    ) -> Result<bool, CommitError> {
+        let is_conflict = error.kind() == StoreErrorKind::Conflict;
+        if !is_conflict && error.kind() != StoreErrorKind::AlreadyExists {
+            self.report(&error);
+        }
+        match step {
+            Step::Touch(_) => Ok(false),
+            Step::Replace { applied, .. } if applied.is_optional => {
+                self.live().in_flight = None;
+                Ok(false)
+            }
+            Step::Delete(ending) => {
+                if error.is_outcome_unknown() && self.is_gone(ending.key, budget).await {
+                    self.settle(Step::Delete(ending), Tag::NONE);
+                    return Ok(true);
+                }
+                let mut live = self.live();
+                live.ending = None;
+                live.changes = Changes::default();
+                live.outgoing = Some(Outgoing::Remove);
+                Err(CommitError {
+                    error: SessionError::Store(error),
+                    is_end: true,
+                })
+            }
+            Step::Create { changes, .. } if error.kind() == StoreErrorKind::AlreadyExists => {
+                // The id is taken, which chance does once in 2^64 sessions: draw another one.
+                self.put_back(changes);
+                match budget.is_spent() {
+                    true => Err(SessionError::Store(error).into()),
+                    false => Ok(true),
+                }
+            }
+            Step::Create { mut fresh, changes } => {
+                let key = self.namespace().map(|n| Key::new(n.id, fresh.id))?;
+                let version = fresh.stored.loaded.record.version;
+                match self.find_written(&error, key, version, budget).await {
+                    Some(found) => {
+                        fresh.stored.loaded.tag = found.tag;
+                        let tag = found.tag;
+                        self.settle(Step::Create { fresh, changes }, tag);
+                        Ok(false)
+                    }
+                    None => Err(self.fail(changes, error)),
+                }
+            }
+            Step::Replace { changes, .. } if is_conflict => {
+                let id = self.live().id();
+                self.emit(id, EventKind::Conflict);
+                self.take_turn(changes, budget).await
+            }
+            Step::Replace { applied, changes } => {
+                let id = self.live().id();
+                let version = applied.stored.loaded.record.version;
+                let found = match (id, self.namespace()) {
+                    (Some(id), Ok(namespace)) => {
+                        let key = Key::new(namespace.id, id);
+                        self.find_written(&error, key, version, budget).await
+                    }
+                    _ => None,
+                };
+                match found {
+                    Some(found) => {
+                        self.settle(Step::Replace { applied, changes }, found.tag);
+                        Ok(false)
+                    }
+                    None => Err(self.fail(changes, error)),
+                }
+            }
+            Step::Queue(changes) => Err(self.fail(changes, error)),
+        }
+    }
+
+    /// Has the changes committed in turn with those of others.
+    pub(crate) async fn take_turn(
+        &self,
+        changes: Changes,
+        budget: &mut Budget,
+    ) -> Result<bool, CommitError> {
+        let (id, client, seen) = match &self.live().base {
+            Base::Opened { id, client, stored } => (*id, client.clone(), stored.frames.clone()),
+            _ => return Ok(true),
+        };
+        let namespace = self.namespace()?;
+        let key = Key::new(namespace.id, id);
+        let (reply, replied) = oneshot::channel();
+        let deadline = budget.deadline();
+        let waiting = Waiting {
+            changes,
+            client,
+            seen,
+            deadline,
+            reply,
+        };
+        let timed_out = || StoreError::new(StoreErrorKind::TimedOut, Operation::Replace);
+        if let Err(waiting) = self
+            .engine()
+            .queues
+            .join(&self.manager, self.index, key, waiting)
+        {
+            let error = StoreError::new(StoreErrorKind::Other, Operation::Replace)
+                .with_source("a session that is changed in parallel needs a tokio runtime");
+            return Err(self.fail(waiting.changes, error));
+        }
+        let Ok(answer) = timeout_at(deadline, replied).await else {
+            // What is queued goes with the receiver; what is under way may be done all the same.
+            return Err(SessionError::Store(timed_out()).into());
+        };
+        let Ok(Reply { changes, turnout }) = answer else {
+            return Err(SessionError::Panicked {
+                namespace: self.name().to_owned(),
+            }
+            .into());
+        };
+        self.settle_turnout(changes, turnout)
+    }
+
+    fn settle_turnout(&self, changes: Changes, turnout: Turnout) -> Result<bool, CommitError> {
+        match turnout {
+            Turnout::Applied(applied) => {
+                self.settle_applied(&mut self.live(), *applied);
+                Ok(false)
+            }
+            Turnout::Void(reason) => self.become_void(changes, reason),
+            Turnout::Refused(error) => {
+                self.live().in_flight = None;
+                Err(error.into())
+            }
+            Turnout::Failed(error) => {
+                self.report(&error);
+                Err(self.fail(changes, error))
+            }
+        }
+    }
+
+    /// The record is gone or of another epoch: the changes are void, but for a login, which makes
+    /// a session of its own.
+    fn become_void(&self, changes: Changes, reason: VoidReason) -> Result<bool, CommitError> {
+        let mut live = self.live();
+        live.in_flight = None;
+        live.base = Base::Void(reason);
+        if changes.login.is_none() {
+            drop(live);
+            return Err(self.void(reason).into());
+        }
+        let later = std::mem::replace(&mut live.changes, changes);
+        live.changes.append(later);
+        Ok(true)
+    }
+
+    /// What the store has under a key, if it is what an uncertain write has written.
+    async fn find_written(
+        &self,
+        error: &StoreError,
+        key: Key,
+        version: Version,
+        budget: &mut Budget,
+    ) -> Option<Loaded> {
+        if !error.is_outcome_unknown() {
+            return None;
+        }
+        let found = self.load_latest(key, budget).await.ok()??;
+        (found.record.version == version).then_some(found)
+    }
+
+    async fn is_gone(&self, key: Option<Key>, budget: &mut Budget) -> bool {
+        match key {
+            Some(key) => matches!(self.load_latest(key, budget).await, Ok(None)),
+            None => false,
+        }
+    }
+
+    async fn load_latest(
+        &self,
+        key: Key,
+        budget: &mut Budget,
+    ) -> Result<Option<Loaded>, StoreError> {
+        match self.namespace().ok().and_then(CompiledNamespace::store) {
+            Some(store) => call(store.load(key, Freshness::Latest), Operation::Load, budget).await,
+            None => Ok(None),
+        }
+    }
+
+    /// Keeps the changes for another try, and makes the error.
+    fn fail(&self, changes: Changes, error: StoreError) -> CommitError {
+        self.put_back(changes);
+        SessionError::Store(error).into()
+    }
+
+    fn put_back(&self, changes: Changes) {
+        let mut live = self.live();
+        live.in_flight = None;
+        if !live.ends_after_commit {
+            let later = std::mem::replace(&mut live.changes, changes);
+            live.changes.append(later);
+        }
+    }
+
+    pub(crate) fn report(&self, error: &StoreError) {
+        let id = self.live().id();
+        self.emit(id, EventKind::StoreFailed(error.operation(), error.kind()));
+        if let Some(source) = std::error::Error::source(error) {
+            tracing::error!(target: "cloakroom", namespace = self.name(), source, "{error}");
+        }
+    }
+}
+
+/// A record that is there for a commit: read, and not expired for longer than the margin.
+pub(crate) fn usable(
+    loaded: Option<Loaded>,
+    now: cloakroom_store::Timestamp,
+) -> Result<Option<Stored>, StoreError> {
+    let Some(loaded) = loaded else {
+        return Ok(None);
+    };
+    let end = loaded
+        .record
+        .expires
+        .saturating_add(cloakroom_store::EXPIRY_MARGIN);
+    if end <= now {
+        return Ok(None);
+    }
+    let corrupt = |_| StoreError::new(StoreErrorKind::Corrupt, Operation::Load);
+    Stored::read(loaded).map(Some).map_err(corrupt)
+}

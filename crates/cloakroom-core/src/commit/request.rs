@@ -1,0 +1,184 @@
+//! Committing all sessions of a request.
+
+use std::{
+    future::Future,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+};
+
+use smallvec::SmallVec;
+
+use super::drive::{CommitError, CommitFuture, Progress, start};
+use crate::{
+    error::SessionError,
+    event::EventKind,
+    namespace::{EndedPolicy, FailurePolicy},
+    session::SessionState,
+};
+
+/// How a request went, as far as saving depends on it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// Any status below 500.
+    Success,
+    /// A status of 500 or more, or a panic.
+    ServerError,
+}
+
+impl Outcome {
+    /// The outcome of a status.
+    #[must_use]
+    pub const fn of_status(status: u16) -> Self {
+        if status >= 500 {
+            Self::ServerError
+        } else {
+            Self::Success
+        }
+    }
+}
+
+/// What becomes of the response.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[must_use]
+pub struct Verdict {
+    status: Option<u16>,
+}
+
+impl Verdict {
+    /// The status of the response that takes the place of the application's; `None` when that one
+    /// stays. Either carries the cookies of the sessions that were committed.
+    #[must_use]
+    pub const fn status(&self) -> Option<u16> {
+        self.status
+    }
+
+    /// What the replaced response says: no details.
+    #[must_use]
+    pub const fn message(&self) -> &'static str {
+        match self.status {
+            Some(401) => "Please log in again.\n",
+            Some(409) => "Somebody else has changed the session. Please try again.\n",
+            Some(503) => "The session could not be saved. Please try again in a moment.\n",
+            _ => "The session could not be saved.\n",
+        }
+    }
+
+    fn add(&mut self, status: Option<u16>) {
+        self.status = self.status.max(status);
+    }
+}
+
+/// The commit of a request's sessions, all at the same time.
+///
+/// Cancel safety: dropping it does not stop a commit halfway. What has begun goes on as a task of
+/// the current tokio runtime.
+#[must_use = "nothing is committed until it is polled"]
+pub struct Commit {
+    outcome: Outcome,
+    sessions: Option<SmallVec<[Arc<SessionState>; 4]>>,
+    waiting: Vec<(Arc<SessionState>, CommitFuture)>,
+    verdict: Verdict,
+}
+
+impl Commit {
+    pub(crate) fn new(sessions: SmallVec<[Arc<SessionState>; 4]>, outcome: Outcome) -> Self {
+        Self {
+            outcome,
+            sessions: Some(sessions),
+            waiting: Vec::new(),
+            verdict: Verdict::default(),
+        }
+    }
+}
+
+impl Future for Commit {
+    type Output = Verdict;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Verdict> {
+        let this = &mut *self;
+        for state in this.sessions.take().into_iter().flatten() {
+            let saves = this.outcome == Outcome::Success || state.saves_on_server_error();
+            match start(&state, saves, context) {
+                Progress::Done(result) => this.verdict.add(state.judge(result)),
+                Progress::Pending(future) => this.waiting.push((state, future)),
+            }
+        }
+        let verdict = &mut this.verdict;
+        this.waiting
+            .retain_mut(|(state, future)| match future.as_mut().poll(context) {
+                Poll::Ready(result) => {
+                    verdict.add(state.judge(result));
+                    false
+                }
+                Poll::Pending => true,
+            });
+        match this.waiting.is_empty() {
+            true => Poll::Ready(this.verdict),
+            false => Poll::Pending,
+        }
+    }
+}
+
+impl Drop for Commit {
+    fn drop(&mut self) {
+        if self.waiting.is_empty() {
+            return;
+        }
+        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+            for (_, future) in self.waiting.drain(..) {
+                runtime.spawn(future);
+            }
+        }
+    }
+}
+
+impl std::fmt::Debug for Commit {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Commit")
+            .field("outcome", &self.outcome)
+            .field("waiting", &self.waiting.len())
+            .finish_non_exhaustive()
+    }
+}
+
+impl SessionState {
+    fn saves_on_server_error(&self) -> bool {
+        self.namespace()
+            .is_ok_and(|namespace| namespace.settings.saves_on_server_error)
+    }
+
+    /// What a failed commit makes of the response.
+    fn judge(&self, result: Result<(), CommitError>) -> Option<u16> {
+        let CommitError { error, is_end } = result.err()?;
+        let settings = &self.namespace().ok()?.settings;
+        let status = match error {
+            SessionError::Ended { .. } => match settings.on_ended {
+                EndedPolicy::Ignore => return None,
+                EndedPolicy::Respond409 => 409,
+                EndedPolicy::Respond401 => 401,
+            },
+            SessionError::Store(_) | SessionError::Random(_) => {
+                // The client has been told already; nothing is there to save it to later.
+                let id = self.give_up();
+                if settings.on_store_failure == FailurePolicy::KeepResponse && !is_end {
+                    self.emit(id, EventKind::Lost);
+                    return None;
+                }
+                error.status()
+            }
+            ref other => {
+                self.give_up();
+                other.status()
+            }
+        };
+        tracing::error!(target: "cloakroom", namespace = self.name(), status, "{error}");
+        Some(status)
+    }
+
+    fn give_up(&self) -> Option<cloakroom_store::SessionId> {
+        let mut live = self.live();
+        live.changes = crate::commit::Changes::default();
+        live.id()
+    }
+}

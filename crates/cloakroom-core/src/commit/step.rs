@@ -1,0 +1,350 @@
+//! The next thing to do for a session at commit.
+
+use std::{
+    pin::Pin,
+    task::{Context, Poll},
+};
+
+use cloakroom_store::{AnyStore, Key, Operation, Record, StoreError, StoreFuture, Tag, Timestamp};
+
+use super::{
+    apply::{self, Applied, Fresh, Refusal, Scope},
+    changes::{Changes, Presented, Rotation, Stored},
+};
+use crate::{
+    error::SessionError,
+    event::{EventKind, VoidReason},
+    namespace::{Backend, CompiledNamespace},
+    session::{Base, Ending, Live, Outgoing, SessionState},
+    token::{Secret, Token},
+};
+
+/// A store call that a commit needs.
+pub(crate) enum Step {
+    Delete(Ending),
+    Create {
+        fresh: Box<Fresh>,
+        changes: Changes,
+    },
+    Replace {
+        applied: Box<Applied>,
+        changes: Changes,
+    },
+    Touch(Record),
+    /// Others commit this session, so this request takes its turn.
+    Queue(Changes),
+}
+
+/// A call under way. What touch and delete answer makes no difference.
+pub(crate) enum Call {
+    Write(StoreFuture<Tag>),
+    Other(StoreFuture<bool>),
+    None,
+}
+
+impl Future for Call {
+    type Output = Result<Tag, StoreError>;
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        match self.get_mut() {
+            Self::Write(future) => future.as_mut().poll(context),
+            Self::Other(future) => future.as_mut().poll(context).map_ok(|_| Tag::NONE),
+            Self::None => Poll::Ready(Ok(Tag::NONE)),
+        }
+    }
+}
+
+impl Step {
+    pub(crate) fn operation(&self) -> Operation {
+        match self {
+            Self::Delete(_) => Operation::Delete,
+            Self::Create { .. } => Operation::Create,
+            Self::Replace { .. } | Self::Queue(_) => Operation::Replace,
+            Self::Touch(_) => Operation::Touch,
+        }
+    }
+}
+
+impl SessionState {
+    /// Decides what to do next, and begins it. `None` when all is done; a client-side session is
+    /// done at once.
+    pub(crate) fn next_step(
+        &self,
+        saves: bool,
+        may_write: bool,
+    ) -> Result<Option<(Step, Call)>, SessionError> {
+        let namespace = self.namespace()?;
+        let mut guard = self.live();
+        let live = &mut *guard;
+        if let Some(ending) = live.ending {
+            if let (Some(key), Some(store)) = (ending.key, namespace.store()) {
+                let call = Call::Other(store.delete(key));
+                return Ok(Some((Step::Delete(ending), call)));
+            }
+            self.settle_end(live, ending);
+        }
+        if !saves {
+            if !live.changes.is_empty() {
+                self.emit(live.id(), EventKind::NotSaved);
+            }
+            live.changes = Changes::default();
+            return Ok(None);
+        }
+        if !may_write {
+            return Ok(None);
+        }
+        match &namespace.backend {
+            Backend::Store(store) => self.plan_stored(live, namespace, store),
+            #[cfg(feature = "client-side")]
+            Backend::Cookie { sealer, .. } => {
+                self.write_client_side(live, namespace, sealer)?;
+                Ok(None)
+            }
+        }
+    }
+
+    pub(crate) fn scope<'a>(
+        &'a self,
+        namespace: &'a CompiledNamespace,
+        now: Timestamp,
+    ) -> Scope<'a> {
+        Scope {
+            namespace: namespace.name(),
+            settings: &namespace.settings,
+            random: &*self.engine().random,
+            is_client_side: namespace.store().is_none(),
+            now,
+        }
+    }
+
+    fn plan_stored(
+        &self,
+        live: &mut Live,
+        namespace: &CompiledNamespace,
+        store: &AnyStore,
+    ) -> Result<Option<(Step, Call)>, SessionError> {
+        match &live.base {
+            Base::Opened { .. } => self.plan_opened(live, namespace, store),
+            _ => self.plan_new(live, namespace, store),
+        }
+    }
+
+    fn plan_new(
+        &self,
+        live: &mut Live,
+        namespace: &CompiledNamespace,
+        store: &AnyStore,
+    ) -> Result<Option<(Step, Call)>, SessionError> {
+        if !self.creates(live)? {
+            return Ok(None);
+        }
+        let scope = self.scope(namespace, self.engine().now());
+        let created = apply::create(&live.changes, live.changes_are_of_another, scope);
+        let fresh = self.unless_refused(live, created)?;
+        let key = Key::new(namespace.id, fresh.id);
+        let call = Call::Write(store.create(key, fresh.stored.loaded.record.clone()));
+        live.in_flight = Some(fresh.stored.frames.clone());
+        let changes = std::mem::take(&mut live.changes);
+        let fresh = Box::new(fresh);
+        Ok(Some((Step::Create { fresh, changes }, call)))
+    }
+
+    /// Whether a session is to be made of the changes. Changes to one that is void are void.
+    pub(crate) fn creates(&self, live: &mut Live) -> Result<bool, SessionError> {
+        let is_login = live.changes.login.is_some();
+        if let Base::Void(reason) = live.base {
+            if is_login {
+                live.changes_are_of_another = true;
+                return Ok(true);
+            }
+            let is_void = !live.changes.is_empty();
+            live.changes = Changes::default();
+            return match is_void {
+                true => Err(self.void(reason)),
+                false => Ok(false),
+            };
+        }
+        let has_value = live
+            .changes
+            .journal
+            .keys()
+            .any(|(_, value)| value.is_some());
+        if is_login || has_value {
+            return Ok(true);
+        }
+        live.changes = Changes::default();
+        Ok(false)
+    }
+
+    fn plan_opened(
+        &self,
+        live: &mut Live,
+        namespace: &CompiledNamespace,
+        store: &AnyStore,
+    ) -> Result<Option<(Step, Call)>, SessionError> {
+        let Base::Opened { id, stored, client } = &live.base else {
+            return Ok(None);
+        };
+        let id = *id;
+        let settings = &namespace.settings;
+        let key = Key::new(namespace.id, id);
+        if !live.head_sent
+            && live.changes.rotation.is_none()
+            && self.rotation_is_due(live, namespace)
+        {
+            live.changes.rotation = Some(Rotation::Derived);
+        }
+        let needs_a_look = !live.changes.is_empty()
+            || client.presented == Presented::Previous
+            || apply::grace_is_long(&stored.envelope, client, live.opened);
+        if needs_a_look {
+            let scope = self.scope(namespace, self.engine().now());
+            let applied = apply::apply(&live.changes, client, None, stored, scope);
+            let applied = match applied {
+                Ok(applied) => applied,
+                refused => self.unless_refused(live, refused)?,
+            };
+            if applied.is_written {
+                if !applied.is_optional && self.engine().queues.is_active(&key) {
+                    live.in_flight = Some(applied.stored.frames);
+                    let changes = std::mem::take(&mut live.changes);
+                    return Ok(Some((Step::Queue(changes), Call::None)));
+                }
+                let record = applied.stored.loaded.record.clone();
+                let call = Call::Write(store.replace(key, record, stored.loaded.clone()));
+                live.in_flight = Some(applied.stored.frames.clone());
+                let changes = std::mem::take(&mut live.changes);
+                let applied = Box::new(applied);
+                return Ok(Some((Step::Replace { applied, changes }, call)));
+            }
+            if let Some(secret) = &applied.secret {
+                live.outgoing = Some(self.send(namespace, id, secret, stored));
+            }
+            live.changes = Changes::default();
+        }
+        let Base::Opened { stored, .. } = &live.base else {
+            return Ok(None);
+        };
+        if settings
+            .limits
+            .of_session(stored.envelope.lifetime)
+            .touch_is_due(stored.loaded.record.last_seen, live.opened)
+        {
+            let record = apply::touched(stored, settings, live.opened);
+            let call = Call::Other(store.touch(key, record.clone(), stored.loaded.clone()));
+            return Ok(Some((Step::Touch(record), call)));
+        }
+        self.emit(Some(id), EventKind::Unchanged);
+        Ok(None)
+    }
+
+    fn rotation_is_due(&self, live: &Live, namespace: &CompiledNamespace) -> bool {
+        let (Some(interval), Base::Opened { stored, client, .. }) =
+            (namespace.settings.rotate_every, &live.base)
+        else {
+            return false;
+        };
+        stored.loaded.record.subject.is_some()
+            && live.opened.saturating_since(stored.envelope.rotated) >= interval
+            && apply::can_rotate(&stored.envelope, client, live.opened)
+    }
+
+    #[cfg(feature = "client-side")]
+    fn write_client_side(
+        &self,
+        live: &mut Live,
+        namespace: &CompiledNamespace,
+        sealer: &crate::sealed::Sealer,
+    ) -> Result<(), SessionError> {
+        let scope = self.scope(namespace, self.engine().now());
+        let settings = &namespace.settings;
+        let (id, stored, client, events) = match &live.base {
+            Base::Opened { id, stored, client } => {
+                let id = *id;
+                let mut client = client.clone();
+                let applied = apply::apply(&live.changes, &client, None, stored, scope);
+                let mut applied = match applied {
+                    Ok(applied) => applied,
+                    refused => self.unless_refused(live, refused)?,
+                };
+                let limits = settings.limits.of_session(applied.stored.envelope.lifetime);
+                let last_seen = applied.stored.loaded.record.last_seen;
+                if !applied.is_written {
+                    if live.head_sent || !limits.touch_is_due(last_seen, scope.now) {
+                        live.changes = Changes::default();
+                        self.emit(Some(id), EventKind::Unchanged);
+                        return Ok(());
+                    }
+                    applied.stored.loaded.record =
+                        apply::touched(&applied.stored, settings, scope.now);
+                    applied.events.push(EventKind::Touched);
+                }
+                client.epoch = applied.stored.envelope.epoch;
+                (id, applied.stored, client, applied.events)
+            }
+            _ => {
+                if !self.creates(live)? {
+                    return Ok(());
+                }
+                let created = apply::create(&live.changes, live.changes_are_of_another, scope);
+                let fresh = self.unless_refused(live, created)?;
+                (fresh.id, fresh.stored, fresh.client, fresh.events)
+            }
+        };
+        let record = &stored.loaded.record;
+        let cookie = &namespace.cookie;
+        let random = &*self.engine().random;
+        let value = crate::client_side::seal(sealer, cookie, namespace.name(), id, record, random)?;
+        let max_age = apply::max_age(&stored, settings, scope.now);
+        live.outgoing = Some(Outgoing::Set { value, max_age });
+        live.changes = Changes::default();
+        live.base = Base::Opened { id, stored, client };
+        for event in events {
+            self.emit(Some(id), event);
+        }
+        Ok(())
+    }
+
+    /// Turns a refusal into the error that the request gets.
+    fn unless_refused<T>(
+        &self,
+        live: &Live,
+        result: Result<T, Refusal>,
+    ) -> Result<T, SessionError> {
+        result.map_err(|refusal| match refusal {
+            Refusal::Void(reason) => {
+                self.emit(live.id(), EventKind::Void(reason));
+                SessionError::Ended {
+                    namespace: self.name().to_owned(),
+                }
+            }
+            Refusal::Error(error) => error,
+        })
+    }
+
+    pub(crate) fn void(&self, reason: VoidReason) -> SessionError {
+        self.emit(None, EventKind::Void(reason));
+        SessionError::Ended {
+            namespace: self.name().to_owned(),
+        }
+    }
+
+    pub(crate) fn send(
+        &self,
+        namespace: &CompiledNamespace,
+        id: cloakroom_store::SessionId,
+        secret: &Secret,
+        stored: &Stored,
+    ) -> Outgoing {
+        Outgoing::Set {
+            value: Token::new(id, secret.clone()).reveal(),
+            max_age: apply::max_age(stored, &namespace.settings, self.engine().now()),
+        }
+    }
+
+    pub(crate) fn settle_end(&self, live: &mut Live, ending: Ending) {
+        live.ending = None;
+        live.outgoing = Some(Outgoing::Remove);
+        self.emit(Some(ending.id), EventKind::Ended);
+    }
+}

@@ -1,0 +1,270 @@
+use std::{error::Error, fmt};
+
+use cloakroom_store::{InvalidSubject, StoreError};
+
+use crate::{codec::CodecError, random::RandomError};
+
+/// What goes wrong in a handler that uses sessions.
+///
+/// `Display` is for logs: it names the namespace or the key and never a value. Clients see a
+/// status alone (see [`SessionError::status`]).
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum SessionError {
+    /// A value can't be encoded.
+    Encode {
+        /// The value's key.
+        key: String,
+        /// What the codec said.
+        source: CodecError,
+    },
+    /// A stored value is not of the type that was asked for.
+    Decode {
+        /// The value's key.
+        key: String,
+        /// What the codec said.
+        source: CodecError,
+    },
+    /// The session would grow beyond its limit. Nothing has changed.
+    TooLarge {
+        /// The namespace.
+        namespace: String,
+        /// The size that it would have, in bytes.
+        size: usize,
+        /// The most that it may have, in bytes.
+        limit: usize,
+    },
+    /// The store could not answer in time, or at all.
+    Store(StoreError),
+    /// What the store holds is no session. The namespace's [`CorruptPolicy`](crate::CorruptPolicy)
+    /// asks for this error.
+    Corrupt {
+        /// The namespace.
+        namespace: String,
+    },
+    /// There is no such namespace.
+    UnknownNamespace {
+        /// The name that was asked for.
+        name: String,
+        /// The names that there are.
+        known: Vec<String>,
+    },
+    /// The namespace is closed on this request: its condition does not hold.
+    Closed {
+        /// The namespace.
+        namespace: String,
+    },
+    /// The session was ended, or logged in anew, while this request used it. Its changes are void.
+    Ended {
+        /// The namespace.
+        namespace: String,
+    },
+    /// Somebody else has changed what this request had read, in a strict namespace.
+    Conflict {
+        /// The namespace.
+        namespace: String,
+        /// The key.
+        key: String,
+    },
+    /// The response's head has been sent, and what was asked for needs a cookie.
+    HeadSent {
+        /// The namespace.
+        namespace: String,
+        /// What was asked for.
+        operation: &'static str,
+    },
+    /// The request did not pass a session layer that has the namespace.
+    NoLayer {
+        /// What to do.
+        hint: &'static str,
+    },
+    /// The namespace can't do this.
+    Unsupported {
+        /// The namespace.
+        namespace: String,
+        /// What was asked for.
+        operation: &'static str,
+        /// What to do.
+        hint: &'static str,
+    },
+    /// The subject is empty or too long.
+    InvalidSubject(InvalidSubject),
+    /// There were no random bytes to be had.
+    Random(RandomError),
+    /// A closure given to `update` panicked when it ran again. Its request's changes are lost.
+    Panicked {
+        /// The namespace.
+        namespace: String,
+    },
+}
+
+impl SessionError {
+    /// The HTTP status that tells a client as much as it may know.
+    #[must_use]
+    pub const fn status(&self) -> u16 {
+        match self {
+            Self::Closed { .. } => 403,
+            Self::Ended { .. } | Self::Conflict { .. } => 409,
+            Self::Store(_) | Self::Random(_) => 503,
+            _ => 500,
+        }
+    }
+}
+
+impl fmt::Display for SessionError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Encode { key, .. } => write!(f, "the value of {key:?} can't be encoded"),
+            Self::Decode { key, .. } => {
+                write!(
+                    f,
+                    "the stored value of {key:?} is not of the type asked for"
+                )
+            }
+            Self::TooLarge {
+                namespace,
+                size,
+                limit,
+            } => write!(
+                f,
+                "session {namespace:?} would have {size} bytes, and may have {limit}"
+            ),
+            Self::Store(_) => f.write_str("the session store failed"),
+            Self::Corrupt { namespace } => {
+                write!(
+                    f,
+                    "what the store holds for session {namespace:?} is no session"
+                )
+            }
+            Self::UnknownNamespace { name, known } => {
+                write!(f, "there is no namespace {name:?}; there are {known:?}")
+            }
+            Self::Closed { namespace } => write!(
+                f,
+                "namespace {namespace:?} is closed: its condition does not hold for this request"
+            ),
+            Self::Ended { namespace } => write!(
+                f,
+                "session {namespace:?} was ended or logged in anew meanwhile; the changes are void"
+            ),
+            Self::Conflict { namespace, key } => write!(
+                f,
+                "somebody else has changed {key:?} of session {namespace:?} since it was read"
+            ),
+            Self::HeadSent {
+                namespace,
+                operation,
+            } => write!(
+                f,
+                "{operation} on session {namespace:?} needs a cookie, but the head has been sent"
+            ),
+            Self::NoLayer { hint } => write!(f, "no session layer: {hint}"),
+            Self::Unsupported {
+                namespace,
+                operation,
+                hint,
+            } => write!(
+                f,
+                "{operation} on session {namespace:?} is not possible: {hint}"
+            ),
+            Self::InvalidSubject(error) => fmt::Display::fmt(error, f),
+            Self::Random(error) => fmt::Display::fmt(error, f),
+            Self::Panicked { namespace } => {
+                write!(
+                    f,
+                    "an update of session {namespace:?} panicked when it ran again"
+                )
+            }
+        }
+    }
+}
+
+impl Error for SessionError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            Self::Encode { source, .. } | Self::Decode { source, .. } => Some(&**source),
+            Self::Store(source) => Some(source),
+            _ => None,
+        }
+    }
+}
+
+impl From<StoreError> for SessionError {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}
+
+impl From<RandomError> for SessionError {
+    fn from(error: RandomError) -> Self {
+        Self::Random(error)
+    }
+}
+
+impl From<InvalidSubject> for SessionError {
+    fn from(error: InvalidSubject) -> Self {
+        Self::InvalidSubject(error)
+    }
+}
+
+/// A session configuration that does not work, or is not safe. For whoever starts the program.
+///
+/// It lists everything that is wrong, each with the namespace, the setting and what to do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ConfigError {
+    problems: Vec<ConfigProblem>,
+}
+
+impl ConfigError {
+    pub(crate) fn new(problems: Vec<ConfigProblem>) -> Self {
+        Self { problems }
+    }
+
+    /// What is wrong, at least one thing.
+    #[must_use]
+    pub fn problems(&self) -> &[ConfigProblem] {
+        &self.problems
+    }
+}
+
+impl fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the session configuration is wrong")?;
+        self.problems
+            .iter()
+            .try_for_each(|problem| write!(f, "\n  - {problem}"))
+    }
+}
+
+impl Error for ConfigError {}
+
+/// One thing that is wrong with a configuration.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ConfigProblem {
+    pub(crate) namespace: Option<String>,
+    pub(crate) setting: &'static str,
+    pub(crate) message: String,
+}
+
+impl ConfigProblem {
+    /// The namespace that it is about; `None` when it is about the manager.
+    #[must_use]
+    pub fn namespace(&self) -> Option<&str> {
+        self.namespace.as_deref()
+    }
+
+    /// The setting that it is about.
+    #[must_use]
+    pub const fn setting(&self) -> &'static str {
+        self.setting
+    }
+}
+
+impl fmt::Display for ConfigProblem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(namespace) = &self.namespace {
+            write!(f, "namespace {namespace:?}, ")?;
+        }
+        write!(f, "{}: {}", self.setting, self.message)
+    }
+}

@@ -1,0 +1,194 @@
+use std::{
+    fmt::{self, Debug},
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::Arc,
+};
+
+use cloakroom_store::{Operation, SessionId, StoreErrorKind};
+
+/// One thing that happened to a session, for logs, metrics and the panel.
+///
+/// It holds neither secrets nor values. Every event goes to `tracing` too, with the target
+/// `cloakroom`.
+#[derive(Debug, Clone, Copy)]
+#[non_exhaustive]
+pub struct Event<'a> {
+    /// The namespace.
+    pub namespace: &'a str,
+    /// The session's public id, if there is a session.
+    pub id: Option<SessionId>,
+    /// What happened.
+    pub kind: EventKind,
+}
+
+/// What happened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum EventKind {
+    /// The condition does not hold; the namespace is closed for this request.
+    Closed,
+    /// A session was found and opened.
+    Opened,
+    /// The request has no token; its session is new.
+    NoToken,
+    /// The request has something in the place of a token that is none.
+    MalformedToken,
+    /// There is no session of this id, or it is not of this namespace.
+    UnknownToken,
+    /// There is such a session, but the secret is not its secret.
+    WrongSecret,
+    /// The session has expired.
+    Expired,
+    /// The token was replaced by a login or a revocation a moment ago: a parallel request.
+    Late,
+    /// A token came that a rotation has replaced, after its grace.
+    ReplacedToken,
+    /// Two tokens came that open different sessions. Neither is opened.
+    DuplicateTokens,
+    /// What the store holds is no session.
+    Corrupt,
+    /// A new session was stored.
+    Created,
+    /// Changes were stored.
+    Saved,
+    /// A use was noted.
+    Touched,
+    /// The secret was rotated.
+    Rotated,
+    /// The secret was replaced without a grace.
+    Revoked,
+    /// A subject was logged in.
+    LoggedIn,
+    /// The session was ended.
+    Ended,
+    /// Nothing was written: nothing has changed.
+    Unchanged,
+    /// A write met a change by somebody else, and is replayed on it.
+    Conflict,
+    /// A change landed on a key that this request had read and somebody else has changed since.
+    Overwritten,
+    /// Changes were not stored: the session is gone, or another epoch has begun.
+    Void(VoidReason),
+    /// Changes were not stored: the response is an error, and the namespace saves none then.
+    NotSaved,
+    /// Changes made after the response's head were dropped without a save.
+    Dropped,
+    /// A store call failed.
+    StoreFailed(Operation, StoreErrorKind),
+    /// Changes are lost, and the response stays as it is by the namespace's policy.
+    Lost,
+    /// Expired records were removed, this many.
+    Swept(usize),
+}
+
+/// Why changes are void.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum VoidReason {
+    /// The session was ended or has expired meanwhile.
+    Gone,
+    /// It was logged in or revoked meanwhile.
+    NewEpoch,
+    /// The request came with a token from before the login.
+    Late,
+}
+
+/// Hears of every event, synchronously: keep it short. A panic in it is caught and logged.
+///
+/// ```
+/// use std::sync::atomic::{AtomicU64, Ordering};
+/// use cloakroom_core::{Event, EventKind, Observer};
+///
+/// #[derive(Debug, Default)]
+/// struct Logins(AtomicU64);
+///
+/// impl Observer for Logins {
+///     fn on_event(&self, event: &Event<'_>) {
+///         if event.kind == EventKind::LoggedIn {
+///             self.0.fetch_add(1, Ordering::Relaxed);
+///         }
+///     }
+/// }
+/// ```
+pub trait Observer: Debug + Send + Sync + 'static {
+    /// Hears of an event.
+    fn on_event(&self, event: &Event<'_>);
+}
+
+impl<O: Observer + ?Sized> Observer for Arc<O> {
+    fn on_event(&self, event: &Event<'_>) {
+        (**self).on_event(event);
+    }
+}
+
+/// Sends an event to `tracing` and to the observer.
+pub(crate) fn emit(observer: Option<&dyn Observer>, event: Event<'_>) {
+    trace(&event);
+    if let Some(observer) = observer {
+        let heard = catch_unwind(AssertUnwindSafe(|| observer.on_event(&event)));
+        if heard.is_err() {
+            tracing::error!(target: "cloakroom", "the session observer panicked");
+        }
+    }
+}
+
+fn trace(event: &Event<'_>) {
+    use EventKind as K;
+    macro_rules! at {
+        ($level:ident) => {
+            tracing::event!(
+                target: "cloakroom",
+                tracing::Level::$level,
+                namespace = event.namespace,
+                id = event.id.map(tracing::field::display),
+                "{}",
+                event.kind
+            )
+        };
+    }
+    match event.kind {
+        K::StoreFailed(..) | K::Corrupt | K::Lost => at!(ERROR),
+        K::ReplacedToken | K::DuplicateTokens | K::Overwritten | K::Dropped => at!(WARN),
+        K::LoggedIn | K::Ended | K::Revoked | K::Late | K::Void(_) | K::NotSaved => at!(INFO),
+        K::Closed | K::Opened | K::NoToken | K::Unchanged => at!(TRACE),
+        _ => at!(DEBUG),
+    }
+}
+
+impl fmt::Display for EventKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Closed => "closed: the condition does not hold",
+            Self::Opened => "opened",
+            Self::NoToken => "new: the request has no token",
+            Self::MalformedToken => "new: the request's token is malformed",
+            Self::UnknownToken => "new: there is no session of the request's token",
+            Self::WrongSecret => "new: the request's token has a wrong secret",
+            Self::Expired => "new: the session has expired",
+            Self::Late => "empty: the request's token was replaced by a login a moment ago",
+            Self::ReplacedToken => "new: the request's token was replaced by a rotation",
+            Self::DuplicateTokens => "new: the request has tokens of different sessions",
+            Self::Corrupt => "what the store holds is no session",
+            Self::Created => "created",
+            Self::Saved => "saved",
+            Self::Touched => "touched",
+            Self::Rotated => "rotated",
+            Self::Revoked => "revoked all tokens and made a new one",
+            Self::LoggedIn => "logged in",
+            Self::Ended => "ended",
+            Self::Unchanged => "not written: nothing has changed",
+            Self::Conflict => "conflict: replaying on somebody else's change",
+            Self::Overwritten => {
+                "overwrote a value that somebody else has changed since it was read"
+            }
+            Self::Void(VoidReason::Gone) => "not saved: the session is gone",
+            Self::Void(VoidReason::NewEpoch) => "not saved: the session was logged in anew",
+            Self::Void(VoidReason::Late) => "not saved: the request is late",
+            Self::NotSaved => "not saved: the response is an error",
+            Self::Dropped => "changes after the response's head were dropped without save()",
+            Self::Lost => "changes are lost: the store failed",
+            Self::StoreFailed(operation, kind) => return write!(f, "{operation} failed: {kind}"),
+            Self::Swept(count) => return write!(f, "removed {count} expired records"),
+        })
+    }
+}

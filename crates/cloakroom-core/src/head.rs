@@ -1,0 +1,157 @@
+use std::borrow::Cow;
+
+/// What a condition and a transport see of a request. An integration implements it for its
+/// framework's request.
+pub trait RequestHead {
+    /// The method, in upper case.
+    fn method(&self) -> &str;
+
+    /// The path, as sent.
+    fn path(&self) -> &str;
+
+    /// The query string without the question mark, if there is one.
+    fn query(&self) -> Option<&str>;
+
+    /// Over which scheme the client has sent it.
+    fn scheme(&self) -> Scheme;
+
+    /// Shows each value of a header, in order. `name` is in lower case.
+    fn header(&self, name: &str, visit: &mut dyn FnMut(&[u8]));
+
+    /// Whether the client has sent it over https.
+    fn is_https(&self) -> bool {
+        self.scheme() == Scheme::Https
+    }
+
+    /// Whether some value of a header, compared byte by byte, equals `value`.
+    fn header_is(&self, name: &str, value: &str) -> bool {
+        let mut found = false;
+        self.header(name, &mut |bytes| found |= bytes == value.as_bytes());
+        found
+    }
+}
+
+/// Over what a request came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Scheme {
+    /// Plain http, or not known.
+    #[default]
+    Http,
+    /// https, from the client's end.
+    Https,
+}
+
+/// The response's headers, as far as the engine changes them. An integration implements it.
+pub trait ResponseHead {
+    /// Shows each value of a header, in order.
+    fn values(&self, header: ResponseHeader, visit: &mut dyn FnMut(&[u8]));
+
+    /// Adds a value beside those that are there.
+    fn append(&mut self, header: ResponseHeader, value: Cow<'static, str>);
+
+    /// Puts a value in the place of those that are there.
+    fn replace(&mut self, header: ResponseHeader, value: Cow<'static, str>);
+}
+
+/// The response headers that the engine sets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ResponseHeader {
+    /// `Set-Cookie`
+    SetCookie,
+    /// `Vary`
+    Vary,
+    /// `Cache-Control`
+    CacheControl,
+}
+
+/// Says that the response depends on the request's cookies.
+pub(crate) fn vary_on_cookie(head: &mut dyn ResponseHead) {
+    let mut varies = false;
+    head.values(ResponseHeader::Vary, &mut |value| {
+        varies |= value
+            .split(|byte| *byte == b',')
+            .map(<[u8]>::trim_ascii)
+            .any(|name| name.eq_ignore_ascii_case(b"cookie") || name == b"*");
+    });
+    if !varies {
+        head.append(ResponseHeader::Vary, Cow::Borrowed("Cookie"));
+    }
+}
+
+/// Forbids caches to keep the response, whatever the application allows them: one that kept a
+/// `Set-Cookie` would hand out the session to others.
+pub(crate) fn forbid_storing(head: &mut dyn ResponseHead) {
+    let mut is_forbidden = false;
+    head.values(ResponseHeader::CacheControl, &mut |value| {
+        is_forbidden |= value
+            .split(|byte| *byte == b',')
+            .map(<[u8]>::trim_ascii)
+            .any(|directive| directive.eq_ignore_ascii_case(b"no-store"));
+    });
+    if !is_forbidden {
+        head.replace(ResponseHeader::CacheControl, Cow::Borrowed("no-store"));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Default)]
+    struct Headers(Vec<(ResponseHeader, String)>);
+
+    impl ResponseHead for Headers {
+        fn values(&self, header: ResponseHeader, visit: &mut dyn FnMut(&[u8])) {
+            for (_, value) in self.0.iter().filter(|(name, _)| *name == header) {
+                visit(value.as_bytes());
+            }
+        }
+
+        fn append(&mut self, header: ResponseHeader, value: Cow<'static, str>) {
+            self.0.push((header, value.into_owned()));
+        }
+
+        fn replace(&mut self, header: ResponseHeader, value: Cow<'static, str>) {
+            self.0.retain(|(name, _)| *name != header);
+            self.append(header, value);
+        }
+    }
+
+    #[test]
+    fn vary_is_merged() {
+        for (before, after) in [
+            (vec![], vec!["Cookie"]),
+            (vec!["Accept"], vec!["Accept", "Cookie"]),
+            (vec!["Accept, cookie"], vec!["Accept, cookie"]),
+            (vec!["*"], vec!["*"]),
+            (vec!["X-Cookie"], vec!["X-Cookie", "Cookie"]),
+        ] {
+            let pairs = before
+                .into_iter()
+                .map(|v| (ResponseHeader::Vary, v.to_owned()));
+            let mut headers = Headers(pairs.collect());
+            vary_on_cookie(&mut headers);
+            let values: Vec<_> = headers.0.into_iter().map(|(_, value)| value).collect();
+            assert_eq!(values, after);
+        }
+    }
+
+    #[test]
+    fn no_store_wins_over_what_the_application_allows() {
+        for (before, after) in [
+            (vec![], vec!["no-store"]),
+            (vec!["public, s-maxage=600"], vec!["no-store"]),
+            (vec!["private", "max-age=1"], vec!["no-store"]),
+            (vec!["private, No-Store"], vec!["private, No-Store"]),
+        ] {
+            let pairs = before
+                .into_iter()
+                .map(|v| (ResponseHeader::CacheControl, v.to_owned()));
+            let mut headers = Headers(pairs.collect());
+            forbid_storing(&mut headers);
+            let values: Vec<_> = headers.0.into_iter().map(|(_, value)| value).collect();
+            assert_eq!(values, after);
+        }
+    }
+}

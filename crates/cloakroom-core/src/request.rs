@@ -1,0 +1,272 @@
+use std::{
+    fmt,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use smallvec::SmallVec;
+
+use crate::{
+    commit::{Commit, Outcome},
+    error::{ConfigError, SessionError},
+    event::EventKind,
+    head::{RequestHead, ResponseHead, ResponseHeader, forbid_storing, vary_on_cookie},
+    manager::SessionManager,
+    session::{Base, Outgoing, SessionHandle, SessionState},
+    ticket::Ticket,
+};
+
+/// The sessions of one request. For integrations with a framework, which keep it where handlers
+/// find it; cheap to clone.
+///
+/// [`begin`](Self::begin) costs nothing but itself. A namespace is [judged](Self::judge) when it is
+/// first asked for, opened once, [committed](Self::commit) when the handler is done, and
+/// [finished](Self::finish) into the response's head.
+#[derive(Clone)]
+pub struct RequestSessions(Arc<Inner>);
+
+struct Inner {
+    manager: SessionManager,
+    outer: Option<RequestSessions>,
+    slots: Mutex<SmallVec<[Slot; 3]>>,
+}
+
+/// A namespace that was judged.
+struct Slot {
+    index: usize,
+    /// `None` when it is closed.
+    state: Option<Arc<SessionState>>,
+}
+
+impl RequestSessions {
+    /// The sessions of a request, none of them looked at.
+    #[must_use]
+    pub fn begin(manager: &SessionManager) -> Self {
+        Self::with_outer(manager, None)
+    }
+
+    /// The same inside another session layer, whose namespaces stay to be had.
+    ///
+    /// # Errors
+    /// A [`ConfigError`] when both have a namespace of one name, or one cookie.
+    pub fn begin_inside(manager: &SessionManager, outer: Self) -> Result<Self, ConfigError> {
+        let mut layer = Some(&outer);
+        while let Some(sessions) = layer {
+            if let Some(error) = manager.clash_with(&sessions.0.manager) {
+                return Err(error);
+            }
+            layer = sessions.0.outer.as_ref();
+        }
+        Ok(Self::with_outer(manager, Some(outer)))
+    }
+
+    fn with_outer(manager: &SessionManager, outer: Option<Self>) -> Self {
+        Self(Arc::new(Inner {
+            manager: manager.clone(),
+            outer,
+            slots: Mutex::new(SmallVec::new()),
+        }))
+    }
+
+    /// Judges the condition of a namespace and reads its ticket, at most once per request. `None`
+    /// when it is closed. Nothing of the head is kept.
+    ///
+    /// # Errors
+    /// [`SessionError::UnknownNamespace`].
+    pub fn judge(
+        &self,
+        name: &str,
+        head: &dyn RequestHead,
+    ) -> Result<Option<Unopened>, SessionError> {
+        let (sessions, index) = self.find(name)?;
+        Ok(sessions.judge_index(index, head).map(Unopened))
+    }
+
+    /// Judges all namespaces, so that [`open`](Self::open) works without a head. Loads nothing.
+    pub fn judge_all(&self, head: &dyn RequestHead) {
+        let mut layer = Some(self);
+        while let Some(sessions) = layer {
+            for index in 0..sessions.0.manager.namespaces().len() {
+                let _ = sessions.judge_index(index, head);
+            }
+            layer = sessions.0.outer.as_ref();
+        }
+    }
+
+    /// Opens a namespace that was judged. `None` when it is closed. The session is the same for
+    /// the rest of the request.
+    ///
+    /// # Errors
+    /// [`SessionError::UnknownNamespace`], [`SessionError::NoLayer`] when it was not judged, and
+    /// [`SessionError::Store`] when the store does not answer in time.
+    pub async fn open(&self, name: &str) -> Result<Option<SessionHandle>, SessionError> {
+        match self.state(name)? {
+            Some(state) => Unopened(state).open().await.map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// Whether a namespace that was judged is open on this request: its condition holds.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open), but for the store, which is not asked.
+    pub fn is_open(&self, name: &str) -> Result<bool, SessionError> {
+        self.state(name).map(|state| state.is_some())
+    }
+
+    /// The names of all namespaces, those of outer layers first.
+    #[must_use]
+    pub fn names(&self) -> Vec<&str> {
+        let mut names = self.0.outer.as_ref().map_or_else(Vec::new, Self::names);
+        names.extend(
+            self.0
+                .manager
+                .namespaces()
+                .map(|namespace| namespace.name()),
+        );
+        names
+    }
+
+    /// The names of the namespaces that this request has opened.
+    #[must_use]
+    pub fn opened(&self) -> Vec<&str> {
+        let is_opened = |name: &&str| {
+            let state = self.state(name).ok().flatten();
+            state.is_some_and(|state| state.opening.initialized())
+        };
+        self.names().into_iter().filter(is_opened).collect()
+    }
+
+    /// Commits the sessions of this layer that the request has opened, and those that it ends.
+    pub fn commit(&self, outcome: Outcome) -> Commit {
+        let opened = |slot: &Slot| {
+            let state = slot.state.as_ref()?;
+            state.opening.initialized().then(|| Arc::clone(state))
+        };
+        Commit::new(self.slots().iter().filter_map(opened).collect(), outcome)
+    }
+
+    /// Writes the headers of this layer's sessions. What changes a session from here on has to be
+    /// saved with [`SessionHandle::save`].
+    pub fn finish(&self, head: &mut dyn ResponseHead) {
+        let states: SmallVec<[Arc<SessionState>; 3]> = {
+            let slots = self.slots();
+            slots.iter().filter_map(|slot| slot.state.clone()).collect()
+        };
+        for state in states {
+            finish_session(&state, head);
+        }
+    }
+
+    fn find(&self, name: &str) -> Result<(&Self, usize), SessionError> {
+        let mut layer = Some(self);
+        while let Some(sessions) = layer {
+            if let Some(index) = sessions.0.manager.index_of(name) {
+                return Ok((sessions, index));
+            }
+            layer = sessions.0.outer.as_ref();
+        }
+        Err(SessionError::UnknownNamespace {
+            name: name.to_owned(),
+            known: self.names().into_iter().map(str::to_owned).collect(),
+        })
+    }
+
+    fn judge_index(&self, index: usize, head: &dyn RequestHead) -> Option<Arc<SessionState>> {
+        if let Some(slot) = self.slots().iter().find(|slot| slot.index == index) {
+            return slot.state.clone();
+        }
+        // The condition is foreign code, so no lock is held.
+        let manager = &self.0.manager;
+        let namespace = manager.namespace(index)?;
+        let ticket = Ticket::read(namespace, head);
+        if ticket.is_none() {
+            manager
+                .state()
+                .emit(namespace.name(), None, EventKind::Closed);
+        }
+        let state = ticket.map(|ticket| SessionState::new(manager.clone(), index, ticket));
+        let mut slots = self.slots();
+        match slots.iter().find(|slot| slot.index == index) {
+            Some(first) => first.state.clone(),
+            None => {
+                let kept = state.clone();
+                slots.push(Slot { index, state });
+                kept
+            }
+        }
+    }
+
+    fn state(&self, name: &str) -> Result<Option<Arc<SessionState>>, SessionError> {
+        let (sessions, index) = self.find(name)?;
+        let slots = sessions.slots();
+        match slots.iter().find(|slot| slot.index == index) {
+            Some(slot) => Ok(slot.state.clone()),
+            None => Err(SessionError::NoLayer {
+                hint: "extract Sessions from the request, which judges all namespaces, or judge \
+                       this one first",
+            }),
+        }
+    }
+
+    fn slots(&self) -> MutexGuard<'_, SmallVec<[Slot; 3]>> {
+        self.0.slots.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl fmt::Debug for RequestSessions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RequestSessions")
+            .field("names", &self.names())
+            .field("opened", &self.opened())
+            .finish()
+    }
+}
+
+/// A session that is open on a request, and not loaded yet.
+#[derive(Clone)]
+pub struct Unopened(Arc<SessionState>);
+
+impl Unopened {
+    /// Loads it, unless it is loaded.
+    ///
+    /// Cancel safety: dropping the future leaves it to the next who opens it.
+    ///
+    /// # Errors
+    /// [`SessionError::Store`] when the store does not answer in time, and
+    /// [`SessionError::Corrupt`] where the namespace's policy says so.
+    pub async fn open(self) -> Result<SessionHandle, SessionError> {
+        self.0.open().await?;
+        Ok(SessionHandle::new(self.0))
+    }
+}
+
+impl fmt::Debug for Unopened {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Unopened({:?})", self.0.name())
+    }
+}
+
+fn finish_session(state: &SessionState, head: &mut dyn ResponseHead) {
+    let Ok(namespace) = state.namespace() else {
+        return;
+    };
+    let outgoing = {
+        let mut live = state.live();
+        live.head_sent = true;
+        // A cookie of a late request could overwrite the one that the login has sent.
+        match live.base {
+            Base::Void(_) => None,
+            _ => live.outgoing.take(),
+        }
+    };
+    if state.opening.initialized() {
+        vary_on_cookie(head);
+    }
+    let cookie = match outgoing {
+        Some(Outgoing::Set { value, max_age }) => namespace.cookie.set(&value, max_age),
+        Some(Outgoing::Remove) => namespace.cookie.remove(),
+        None => return,
+    };
+    head.append(ResponseHeader::SetCookie, cookie.into());
+    forbid_storing(head);
+}

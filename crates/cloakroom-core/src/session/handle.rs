@@ -1,0 +1,145 @@
+use std::{fmt, sync::Arc};
+
+use cloakroom_store::{SessionId, Subject, Timestamp};
+
+use super::state::{Base, Live, SessionState};
+use crate::{commit, error::SessionError};
+
+/// A session, as a request uses it. Cheap to clone; clones are the same session.
+///
+/// It is like a dictionary whose values are of any serde type. Reading and changing are
+/// synchronous: the session is loaded, and changes go into a journal that is committed before the
+/// response's head is sent. [`save`](Self::save) commits earlier, or later where the response
+/// streams.
+///
+/// ```
+/// # use cloakroom_core::{SessionError, SessionHandle};
+/// fn add(cart: &SessionHandle, item: String) -> Result<usize, SessionError> {
+///     cart.update("items", move |items: &mut Vec<String>| {
+///         items.push(item.clone());
+///         items.len()
+///     })
+/// }
+/// ```
+#[derive(Clone)]
+pub struct SessionHandle(pub(super) Arc<SessionState>);
+
+impl SessionHandle {
+    pub(crate) fn new(state: Arc<SessionState>) -> Self {
+        Self(state)
+    }
+
+    /// The name of the namespace.
+    #[must_use]
+    pub fn namespace(&self) -> &str {
+        self.0.name()
+    }
+
+    /// The public id; `None` until a new session is committed. It opens nothing.
+    #[must_use]
+    pub fn id(&self) -> Option<SessionId> {
+        self.0.live().id()
+    }
+
+    /// Whether there was no good session, so that this one begins with this request.
+    #[must_use]
+    pub fn is_new(&self) -> bool {
+        self.0.live().is_new()
+    }
+
+    /// When the session began.
+    #[must_use]
+    pub fn created(&self) -> Timestamp {
+        let live = self.0.live();
+        let stored = live.stored();
+        stored.map_or(live.opened, |stored| stored.loaded.record.created)
+    }
+
+    /// When it was last used before this request, to within the touch threshold.
+    #[must_use]
+    pub fn last_seen(&self) -> Timestamp {
+        let live = self.0.live();
+        let stored = live.stored();
+        stored.map_or(live.opened, |stored| stored.loaded.record.last_seen)
+    }
+
+    /// When it ends by its limits, unless it is used.
+    #[must_use]
+    pub fn expires(&self) -> Timestamp {
+        let live = self.0.live();
+        match (live.stored(), self.0.namespace()) {
+            (Some(stored), _) => stored.loaded.record.expires,
+            (None, Ok(namespace)) => namespace.settings.limits.expires(live.opened, live.opened),
+            (None, Err(_)) => live.opened,
+        }
+    }
+
+    /// Whom it belongs to: the subject of the last login.
+    #[must_use]
+    pub fn subject(&self) -> Option<Subject> {
+        let live = self.0.live();
+        match &live.changes.login {
+            Some(subject) => Some(subject.clone()),
+            None => live.stored()?.loaded.record.subject.clone(),
+        }
+    }
+
+    /// Commits the changes now, not with the response's head: for streams, server-sent events and
+    /// WebSockets, and where the answer depends on what others do at the same time.
+    ///
+    /// A token that has to be sent goes out with the head, if that is still to be sent. With
+    /// nothing to write it does nothing.
+    ///
+    /// Cancel safety: dropping the future may leave it open whether the changes were stored.
+    ///
+    /// # Errors
+    /// [`SessionError::Store`] when the store fails: the changes stay in the journal for another
+    /// try. [`SessionError::Ended`] when the session was ended or logged in anew meanwhile,
+    /// [`SessionError::Conflict`] in strict namespaces, and [`SessionError::TooLarge`] when the
+    /// session has grown too large together with the changes of others: the changes are dropped.
+    pub async fn save(&self) -> Result<(), SessionError> {
+        commit::save(&self.0, true)
+            .await
+            .map_err(|failure| failure.error)
+    }
+
+    pub(super) fn is_client_side(&self) -> bool {
+        let namespace = self.0.namespace();
+        namespace.is_ok_and(|namespace| namespace.store().is_none())
+    }
+
+    /// What needs a cookie can't be done when the head has been sent.
+    pub(super) fn check_head(
+        &self,
+        live: &Live,
+        operation: &'static str,
+    ) -> Result<(), SessionError> {
+        match live.head_sent {
+            true => Err(SessionError::HeadSent {
+                namespace: self.0.name().to_owned(),
+                operation,
+            }),
+            false => Ok(()),
+        }
+    }
+
+    /// A change of a session that exists needs no cookie.
+    pub(super) fn check_change(&self, live: &Live) -> Result<(), SessionError> {
+        match live.base {
+            Base::New => self.check_head(live, "the first change"),
+            _ if self.is_client_side() => self.check_head(live, "a change"),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl fmt::Debug for SessionHandle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let live = self.0.live();
+        f.debug_struct("Session")
+            .field("namespace", &self.0.name())
+            .field("id", &live.id())
+            .field("len", &live.len())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,150 @@
+//! What is done with a whole session. It is carried out at commit, not before.
+
+use std::time::Duration;
+
+use cloakroom_store::Subject;
+
+use super::handle::SessionHandle;
+use crate::{
+    commit::{Changes, Rotation as Kind},
+    error::SessionError,
+};
+
+impl SessionHandle {
+    /// Logs a subject in. The session gets a new secret, and every older token of it is void at
+    /// once (ASVS 7.2.4); its absolute limit begins again. Values stay, unless another subject was
+    /// logged in: then the old session is ended, and the new one begins empty.
+    ///
+    /// When somebody else ends the session or logs in before this is committed, the login makes a
+    /// session of its own from this request's changes.
+    ///
+    /// # Errors
+    /// [`SessionError::InvalidSubject`], [`SessionError::HeadSent`], and
+    /// [`SessionError::Unsupported`] in a client-side namespace that does not accept replay.
+    ///
+    /// ```
+    /// # fn example(session: &cloakroom_core::SessionHandle) -> Result<(), cloakroom_core::SessionError> {
+    /// session.login("user-17")?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn login<S>(&self, subject: S) -> Result<(), SessionError>
+    where
+        S: TryInto<Subject>,
+        SessionError: From<S::Error>,
+    {
+        let subject = subject.try_into()?;
+        self.check_replay("login")?;
+        let mut live = self.0.live();
+        self.check_head(&live, "login")?;
+        let stored = live.stored();
+        let before = match &live.changes.login {
+            Some(pending) => Some(pending),
+            None => stored.and_then(|stored| stored.loaded.record.subject.as_ref()),
+        };
+        if before.is_some_and(|before| *before != subject) {
+            live.end(self.key_namespace());
+        }
+        live.changes.login = Some(subject);
+        live.generation += 1;
+        Ok(())
+    }
+
+    /// Ends the session: its record is deleted and its cookie removed, whatever status the
+    /// response has. It wins over a login on the same session that was committed before it.
+    ///
+    /// The handle goes on as a new session; what is stored in it from here on, such as a farewell
+    /// message, begins one.
+    ///
+    /// When the store can't delete the record, the response is a 503 and the cookie is removed all
+    /// the same.
+    ///
+    /// # Errors
+    /// [`SessionError::Unsupported`] in a client-side namespace that does not accept replay: a
+    /// copy of the cookie would stay good.
+    pub fn end(&self) -> Result<(), SessionError> {
+        self.check_replay("end")?;
+        self.0.live().end(self.key_namespace());
+        Ok(())
+    }
+
+    /// The same as [`end`](Self::end), for sessions that have a subject.
+    ///
+    /// # Errors
+    /// As [`end`](Self::end).
+    pub fn logout(&self) -> Result<(), SessionError> {
+        self.end()
+    }
+
+    /// Gives the session a new secret. The previous one stays good for a grace: until 60 seconds
+    /// after the new one was first seen. So parallel requests and lost responses lock nobody out.
+    /// While a previous secret is good, this does nothing.
+    ///
+    /// Where the token may be in wrong hands, say `rotate()?.revoke()`.
+    ///
+    /// # Errors
+    /// [`SessionError::HeadSent`], and [`SessionError::Unsupported`] in a client-side namespace
+    /// that does not accept replay.
+    pub fn rotate(&self) -> Result<Rotation<'_>, SessionError> {
+        self.check_replay("rotate")?;
+        let mut live = self.0.live();
+        self.check_head(&live, "rotate")?;
+        live.changes.rotation.get_or_insert(Kind::Derived);
+        live.generation += 1;
+        Ok(Rotation(self))
+    }
+
+    /// Gives this session a lifetime of its own, in place of the namespace's limits: it lasts this
+    /// long from its creation or login, however little it is used, and its cookie is kept when the
+    /// browser is closed, at most 400 days. It is what "keep me logged in" asks for.
+    ///
+    /// # Errors
+    /// [`SessionError::HeadSent`], and [`SessionError::Unsupported`] for a lifetime of less than
+    /// a second.
+    pub fn persist(&self, lifetime: Duration) -> Result<(), SessionError> {
+        if lifetime < Duration::from_secs(1) {
+            return Err(SessionError::Unsupported {
+                namespace: self.0.name().to_owned(),
+                operation: "persist",
+                hint: "a session lasts at least a second; to end one, use end()",
+            });
+        }
+        let mut live = self.0.live();
+        self.check_head(&live, "persist")?;
+        live.changes.persist = Some(lifetime);
+        live.generation += 1;
+        Ok(())
+    }
+
+    /// What a copy of a client-side session undoes is refused, unless that is accepted.
+    pub(super) fn check_replay(&self, operation: &'static str) -> Result<(), SessionError> {
+        match self.0.namespace()?.refuses_replay() {
+            true => Err(SessionError::Unsupported {
+                namespace: self.0.name().to_owned(),
+                operation,
+                hint: "the session is in its cookie, and a copy of that stays good: use a store, \
+                       or accept_replay()",
+            }),
+            false => Ok(()),
+        }
+    }
+
+    fn key_namespace(&self) -> Option<cloakroom_store::NamespaceId> {
+        let namespace = self.0.namespace().ok()?;
+        namespace.store().map(|_| namespace.id)
+    }
+}
+
+/// A rotation that was asked for.
+#[derive(Debug)]
+pub struct Rotation<'a>(&'a SessionHandle);
+
+impl Rotation<'_> {
+    /// Voids every older token at once, without a grace, and whatever requests that came with one
+    /// are about to change.
+    pub fn revoke(self) {
+        let mut live = self.0.0.live();
+        let changes: &mut Changes = &mut live.changes;
+        changes.rotation = Some(Kind::Revoking);
+    }
+}

@@ -1,0 +1,248 @@
+//! What a request has of one session.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use bytes::Bytes;
+use cloakroom_store::{Key, NamespaceId, SessionId, Timestamp};
+use tokio::sync::{Notify, OnceCell};
+use zeroize::Zeroizing;
+
+use crate::{
+    commit::{Changes, Client, Stored},
+    error::SessionError,
+    event::{EventKind, VoidReason},
+    frames::Frames,
+    manager::{ManagerState, SessionManager},
+    namespace::CompiledNamespace,
+    ticket::Ticket,
+};
+
+/// One session of one request, shared by its handles.
+pub(crate) struct SessionState {
+    pub(crate) manager: SessionManager,
+    pub(crate) index: usize,
+    pub(crate) ticket: Ticket,
+    pub(crate) opening: OnceCell<()>,
+    pub(crate) commit_ended: Notify,
+    live: Mutex<Live>,
+}
+
+/// What changes while the request runs.
+pub(crate) struct Live {
+    pub(crate) base: Base,
+    /// When the session was opened.
+    pub(crate) opened: Timestamp,
+    pub(crate) changes: Changes,
+    /// The map with changes that are being committed.
+    pub(crate) in_flight: Option<Frames>,
+    /// The bytes of the map with all changes, when they have been counted.
+    pub(crate) size: Option<usize>,
+    /// Goes up with each change, so that `update` notices one beside it.
+    pub(crate) generation: u64,
+    /// A session that this request ends at commit.
+    pub(crate) ending: Option<Ending>,
+    /// The changes were made on another session than the base.
+    pub(crate) changes_are_of_another: bool,
+    pub(crate) is_committing: bool,
+    /// Ended while it is being committed: what the commit brings is ended too.
+    pub(crate) ends_after_commit: bool,
+    pub(crate) head_sent: bool,
+    /// The cookie to send with the head.
+    pub(crate) outgoing: Option<Outgoing>,
+}
+
+/// What was loaded.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "a box would cost each read an allocation"
+)]
+pub(crate) enum Base {
+    /// Nothing, or nothing good.
+    New,
+    /// Nothing, and nothing may be written but by a login: the request's session is another one
+    /// by now.
+    Void(VoidReason),
+    /// A session.
+    Opened {
+        id: SessionId,
+        stored: Stored,
+        client: Client,
+    },
+}
+
+/// A session that is to be ended.
+#[derive(Clone, Copy)]
+pub(crate) struct Ending {
+    /// `None` for a client-side session, which only loses its cookie.
+    pub(crate) key: Option<Key>,
+    pub(crate) id: SessionId,
+}
+
+pub(crate) enum Outgoing {
+    Set {
+        value: Zeroizing<String>,
+        max_age: Option<std::time::Duration>,
+    },
+    Remove,
+}
+
+impl SessionState {
+    pub(crate) fn new(manager: SessionManager, index: usize, ticket: Ticket) -> Arc<Self> {
+        Arc::new(Self {
+            manager,
+            index,
+            ticket,
+            opening: OnceCell::new(),
+            commit_ended: Notify::new(),
+            live: Mutex::new(Live {
+                base: Base::New,
+                opened: Timestamp::EPOCH,
+                changes: Changes::default(),
+                in_flight: None,
+                size: None,
+                generation: 0,
+                ending: None,
+                changes_are_of_another: false,
+                is_committing: false,
+                ends_after_commit: false,
+                head_sent: false,
+                outgoing: None,
+            }),
+        })
+    }
+
+    pub(crate) fn live(&self) -> MutexGuard<'_, Live> {
+        self.live.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn engine(&self) -> &ManagerState {
+        self.manager.state()
+    }
+
+    pub(crate) fn namespace(&self) -> Result<&CompiledNamespace, SessionError> {
+        self.manager
+            .namespace(self.index)
+            .ok_or(SessionError::NoLayer {
+                hint: "the session is of another manager",
+            })
+    }
+
+    pub(crate) fn name(&self) -> &str {
+        self.manager
+            .namespace(self.index)
+            .map_or("", CompiledNamespace::name)
+    }
+
+    pub(crate) fn emit(&self, id: Option<SessionId>, kind: EventKind) {
+        self.engine().emit(self.name(), id, kind);
+    }
+}
+
+impl Live {
+    pub(crate) fn id(&self) -> Option<SessionId> {
+        match &self.base {
+            Base::Opened { id, .. } => Some(*id),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn is_new(&self) -> bool {
+        !matches!(self.base, Base::Opened { .. })
+    }
+
+    pub(crate) fn stored(&self) -> Option<&Stored> {
+        match &self.base {
+            Base::Opened { stored, .. } => Some(stored),
+            _ => None,
+        }
+    }
+
+    /// The map without the changes of the journal.
+    pub(crate) fn frames(&self) -> Option<&Frames> {
+        match &self.in_flight {
+            Some(frames) => Some(frames),
+            None => self.stored().map(|stored| &stored.frames),
+        }
+    }
+
+    /// The value of a key as this request sees it.
+    pub(crate) fn value(&self, key: &str) -> Option<Bytes> {
+        match self.changes.journal.get(key) {
+            Some(value) => value.cloned(),
+            None => self.frames()?.get_bytes(key),
+        }
+    }
+
+    pub(crate) fn contains(&self, key: &str) -> bool {
+        match self.changes.journal.get(key) {
+            Some(value) => value.is_some(),
+            None => self
+                .frames()
+                .is_some_and(|frames| frames.get(key).is_some()),
+        }
+    }
+
+    pub(crate) fn keys(&self) -> Vec<String> {
+        let journal = &self.changes.journal;
+        let stored = self.frames().filter(|_| !journal.is_cleared());
+        let mut keys: Vec<String> = stored
+            .iter()
+            .flat_map(|frames| frames.iter())
+            .filter_map(|(key, _)| std::str::from_utf8(key).ok())
+            .filter(|key| !journal.changes_key(key))
+            .map(str::to_owned)
+            .collect();
+        let changed = journal.keys().filter(|(_, value)| value.is_some());
+        keys.extend(changed.map(|(key, _)| key.to_owned()));
+        keys
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        if self.changes.journal.is_empty() {
+            return self.frames().map_or(0, Frames::len);
+        }
+        self.keys().len()
+    }
+
+    /// How many bytes the map has with the changes.
+    pub(crate) fn byte_len(&self) -> usize {
+        let journal = &self.changes.journal;
+        let stored = self.frames().filter(|_| !journal.is_cleared());
+        let replaced: usize = journal
+            .keys()
+            .filter_map(|(key, _)| Some(crate::frames::frame_length(key, stored?.get(key)?)))
+            .sum();
+        let before = stored.map_or(0, Frames::byte_len);
+        before.saturating_sub(replaced) + journal.byte_len(None)
+    }
+
+    /// The session is to be ended, and another one may begin in its place. `namespace` is that of
+    /// the session's key; `None` when it has none.
+    pub(crate) fn end(&mut self, namespace: Option<NamespaceId>) {
+        if let Base::Opened { id, .. } = self.base {
+            self.ending = Some(Ending {
+                key: namespace.map(|namespace| Key::new(namespace, id)),
+                id,
+            });
+            self.base = Base::New;
+        }
+        self.ends_after_commit = self.is_committing;
+        self.changes = Changes::default();
+        self.changes_are_of_another = false;
+        self.in_flight = None;
+        self.size = None;
+        self.generation += 1;
+    }
+}
+
+impl Drop for SessionState {
+    fn drop(&mut self) {
+        let live = self.live();
+        let id = live.id();
+        let is_lost = live.head_sent && (!live.changes.is_empty() || live.ending.is_some());
+        drop(live);
+        if is_lost {
+            self.emit(id, EventKind::Dropped);
+        }
+    }
+}

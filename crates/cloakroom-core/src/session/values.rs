@@ -1,0 +1,364 @@
+//! The dictionary.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use bytes::Bytes;
+use serde::{Serialize, de::DeserializeOwned};
+
+use super::{handle::SessionHandle, state::Live};
+use crate::{
+    codec::{Codec, CodecFailure},
+    error::SessionError,
+    frames::frame_length,
+    journal::Step,
+};
+
+impl SessionHandle {
+    /// The value of a key; `None` when there is none.
+    ///
+    /// # Errors
+    /// [`SessionError::Decode`] when the value is not of type `T`.
+    ///
+    /// ```
+    /// # fn example(session: &cloakroom_core::SessionHandle) -> Result<(), cloakroom_core::SessionError> {
+    /// let language: Option<String> = session.get("language")?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn get<T: DeserializeOwned>(&self, key: &str) -> Result<Option<T>, SessionError> {
+        let value = {
+            let mut live = self.0.live();
+            live.changes.reads.add(key);
+            live.value(key)
+        };
+        // Decoding runs foreign code, so no lock is held.
+        value.map(|bytes| self.decode(key, &bytes)).transpose()
+    }
+
+    /// The value of a key, or the type's default when there is none.
+    ///
+    /// # Errors
+    /// As [`get`](Self::get).
+    ///
+    /// ```
+    /// # fn example(session: &cloakroom_core::SessionHandle) -> Result<(), cloakroom_core::SessionError> {
+    /// let hits: u32 = session.get_or_default("hits")?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn get_or_default<T: DeserializeOwned + Default>(
+        &self,
+        key: &str,
+    ) -> Result<T, SessionError> {
+        self.get(key).map(Option::unwrap_or_default)
+    }
+
+    /// Sets the value of a key. Setting what is there already is no change.
+    ///
+    /// When another request sets the same key at the same time, the last one wins; use
+    /// [`update`](Self::update) for a value that depends on the value before.
+    ///
+    /// # Errors
+    /// [`SessionError::Encode`], [`SessionError::TooLarge`] when the session would grow beyond its
+    /// limit, and [`SessionError::HeadSent`] for the first change of a new session in a stream.
+    /// Nothing has changed then.
+    ///
+    /// ```
+    /// # fn example(session: &cloakroom_core::SessionHandle) -> Result<(), cloakroom_core::SessionError> {
+    /// session.insert("language", "de")?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn insert(&self, key: &str, value: impl Serialize) -> Result<(), SessionError> {
+        let encoded = self.codec()?.encode(&value);
+        let bytes = encoded.map_err(|failure| failure.of(key))?;
+        let mut live = self.0.live();
+        self.check_change(&live)?;
+        self.check_size(&mut live, key, Some(&bytes))?;
+        live.changes.journal.set(key, Some(bytes));
+        live.generation += 1;
+        Ok(())
+    }
+
+    /// Removes a key, and says whether it had a value.
+    ///
+    /// # Errors
+    /// [`SessionError::HeadSent`] as [`insert`](Self::insert).
+    pub fn remove(&self, key: &str) -> Result<bool, SessionError> {
+        let mut live = self.0.live();
+        if !live.contains(key) {
+            return Ok(false);
+        }
+        self.check_change(&live)?;
+        self.check_size(&mut live, key, None)?;
+        live.changes.journal.set(key, None);
+        live.generation += 1;
+        Ok(true)
+    }
+
+    /// Removes a key, and gives the value that it had. Two requests at the same time may both get
+    /// it: see [`take_once`](Self::take_once).
+    ///
+    /// # Errors
+    /// As [`get`](Self::get) and [`remove`](Self::remove); nothing is removed then.
+    pub fn take<T: DeserializeOwned>(&self, key: &str) -> Result<Option<T>, SessionError> {
+        let value = self.get(key)?;
+        self.remove(key)?;
+        Ok(value)
+    }
+
+    /// Whether a key has a value.
+    #[must_use]
+    pub fn contains(&self, key: &str) -> bool {
+        let mut live = self.0.live();
+        live.changes.reads.add(key);
+        live.contains(key)
+    }
+
+    /// The keys that have a value, in no particular order.
+    #[must_use]
+    pub fn keys(&self) -> Vec<String> {
+        let mut live = self.0.live();
+        live.changes.reads.add_all();
+        live.keys()
+    }
+
+    /// How many keys have a value.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        let mut live = self.0.live();
+        live.changes.reads.add_all();
+        live.len()
+    }
+
+    /// Whether no key has a value.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// All keys and values. A type such as `serde_json::Value` takes values of any type.
+    ///
+    /// # Errors
+    /// [`SessionError::Decode`] when some value is not of type `T`.
+    pub fn entries<T: DeserializeOwned>(&self) -> Result<Vec<(String, T)>, SessionError> {
+        let pairs: Vec<(String, Bytes)> = {
+            let mut live = self.0.live();
+            live.changes.reads.add_all();
+            let keys = live.keys();
+            let pair = |key: String| live.value(&key).map(|value| (key, value));
+            keys.into_iter().filter_map(pair).collect()
+        };
+        pairs
+            .into_iter()
+            .map(|(key, bytes)| self.decode(&key, &bytes).map(|value| (key, value)))
+            .collect()
+    }
+
+    /// Removes all keys, those too that others add before this is committed. The session stays,
+    /// with its id, its subject and its limits.
+    ///
+    /// # Errors
+    /// [`SessionError::HeadSent`] for a client-side session in a stream.
+    pub fn clear(&self) -> Result<(), SessionError> {
+        let mut live = self.0.live();
+        if live.is_new() && live.changes.journal.is_empty() {
+            return Ok(());
+        }
+        self.check_change(&live)?;
+        live.changes.journal.clear();
+        live.size = None;
+        live.generation += 1;
+        Ok(())
+    }
+
+    /// Changes a value in place, beginning with the type's default when there is none, and gives
+    /// what the closure returned.
+    ///
+    /// The closure may run again, on a fresh value, when another request or task changes the
+    /// session at the same time: a hundred parallel increments make a hundred. So it should do
+    /// nothing but change the value; what it returned in this call may differ from what it makes
+    /// of the value in the end (see [`update_now`](Self::update_now)). No lock is held while it
+    /// runs.
+    ///
+    /// # Errors
+    /// [`SessionError::Decode`] when the value is not of type `T`, and as
+    /// [`insert`](Self::insert). Nothing has changed then.
+    ///
+    /// ```
+    /// # fn example(session: &cloakroom_core::SessionHandle) -> Result<(), cloakroom_core::SessionError> {
+    /// let hits = session.update("hits", |hits: &mut u32| {
+    ///     *hits += 1;
+    ///     *hits
+    /// })?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn update<T, R>(
+        &self,
+        key: &str,
+        change: impl Fn(&mut T) -> R + Send + 'static,
+    ) -> Result<R, SessionError>
+    where
+        T: Serialize + DeserializeOwned + Default,
+    {
+        let codec = self.codec()?;
+        let run = move |before: Option<&[u8]>| {
+            let mut value: T = match before {
+                Some(bytes) => codec.decode(bytes)?,
+                None => T::default(),
+            };
+            let returned = change(&mut value);
+            Ok((returned, Some(codec.encode(&value)?)))
+        };
+        self.journal_update(key, run)
+    }
+
+    /// Like [`update`](Self::update), and commits at once (with all other changes of this request):
+    /// gives what the closure returned for the value that was stored.
+    ///
+    /// # Errors
+    /// As [`update`](Self::update) and [`save`](Self::save). When the store fails, the change
+    /// stays in the journal.
+    pub async fn update_now<T, R>(
+        &self,
+        key: &str,
+        change: impl Fn(&mut T) -> R + Send + 'static,
+    ) -> Result<R, SessionError>
+    where
+        T: Serialize + DeserializeOwned + Default,
+        R: Send + 'static,
+    {
+        self.check_replay("update_now")?;
+        let returned = Last::default();
+        let last = returned.clone();
+        self.update(key, move |value: &mut T| last.set(change(value)))?;
+        self.save().await?;
+        returned.take().ok_or_else(|| self.ended())
+    }
+
+    /// Removes a key and commits at once: of several requests that do it at the same time, one at
+    /// most gets the value.
+    ///
+    /// # Errors
+    /// As [`get`](Self::get) and [`save`](Self::save).
+    pub async fn take_once<T: DeserializeOwned>(
+        &self,
+        key: &str,
+    ) -> Result<Option<T>, SessionError> {
+        self.check_replay("take_once")?;
+        if !self.contains(key) {
+            return Ok(None);
+        }
+        let taken: Last<Option<Bytes>> = Last::default();
+        let last = taken.clone();
+        self.journal_update(key, move |before| {
+            last.set(before.map(Bytes::copy_from_slice));
+            Ok(((), None))
+        })?;
+        self.save().await?;
+        let bytes = taken.take().flatten();
+        bytes.map(|bytes| self.decode(key, &bytes)).transpose()
+    }
+
+    /// Runs a change without a lock, and again if another task has changed the session meanwhile.
+    fn journal_update<R>(
+        &self,
+        key: &str,
+        run: impl Fn(Option<&[u8]>) -> Result<(R, Option<Bytes>), CodecFailure> + Send + 'static,
+    ) -> Result<R, SessionError> {
+        loop {
+            let (before, generation) = {
+                let live = self.0.live();
+                self.check_change(&live)?;
+                (live.value(key), live.generation)
+            };
+            let (returned, after) = run(before.as_deref()).map_err(|failure| failure.of(key))?;
+            let mut live = self.0.live();
+            if live.generation != generation {
+                continue;
+            }
+            self.check_change(&live)?;
+            self.check_size(&mut live, key, after.as_ref())?;
+            let step: Step = Box::new(move |before| run(before).map(|(_, after)| after));
+            live.changes.journal.update(key, step, after);
+            live.generation += 1;
+            return Ok(returned);
+        }
+    }
+
+    fn codec(&self) -> Result<Codec, SessionError> {
+        self.0.namespace().map(|namespace| namespace.settings.codec)
+    }
+
+    fn decode<T: DeserializeOwned>(&self, key: &str, bytes: &[u8]) -> Result<T, SessionError> {
+        let decoded = self.codec()?.decode(bytes);
+        decoded.map_err(|failure| failure.of(key))
+    }
+
+    /// Refuses a change that makes the session too large, and notes its new size.
+    fn check_size(
+        &self,
+        live: &mut Live,
+        key: &str,
+        value: Option<&Bytes>,
+    ) -> Result<(), SessionError> {
+        let namespace = self.0.namespace()?;
+        let before = live.size.unwrap_or_else(|| live.byte_len());
+        let replaced = live.value(key).map_or(0, |old| frame_length(key, &old));
+        let added = value.map_or(0, |new| frame_length(key, new));
+        let after = before.saturating_sub(replaced) + added;
+        let limit = namespace.settings.max_size;
+        let error = match after > before && after > limit {
+            true => Some((after, limit)),
+            false => namespace.cookie_overflow(live.stored(), after),
+        };
+        match error {
+            Some((size, limit)) if after > before => Err(SessionError::TooLarge {
+                namespace: namespace.name().to_owned(),
+                size,
+                limit,
+            }),
+            _ if key.len() > usize::from(u16::MAX) => Err(SessionError::TooLarge {
+                namespace: namespace.name().to_owned(),
+                size: key.len(),
+                limit: usize::from(u16::MAX),
+            }),
+            _ => {
+                live.size = Some(after);
+                Ok(())
+            }
+        }
+    }
+
+    fn ended(&self) -> SessionError {
+        SessionError::Ended {
+            namespace: self.0.name().to_owned(),
+        }
+    }
+}
+
+/// What a closure returned when it ran last.
+struct Last<R>(Arc<Mutex<Option<R>>>);
+
+impl<R> Last<R> {
+    fn set(&self, value: R) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(value);
+    }
+
+    fn take(&self) -> Option<R> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+}
+
+impl<R> Default for Last<R> {
+    fn default() -> Self {
+        Self(Arc::default())
+    }
+}
+
+impl<R> Clone for Last<R> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
+}
