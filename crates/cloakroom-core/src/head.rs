@@ -1,5 +1,24 @@
 use std::borrow::Cow;
 
+/// Names a namespace at compile time, for typed extractors.
+///
+/// ```
+/// use cloakroom_core::NamespaceName;
+/// struct Cart;
+/// impl NamespaceName for Cart {
+///     const NAME: &'static str = "cart";
+/// }
+/// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` does not name a session namespace",
+    label = "not a namespace",
+    note = "implement it: `impl NamespaceName for {Self} {{ const NAME: &'static str = \"..\"; }}`"
+)]
+pub trait NamespaceName: 'static {
+    /// The name, as the manager has it.
+    const NAME: &'static str;
+}
+
 /// What a condition and a transport see of a request. An integration implements it for its
 /// framework's request.
 pub trait RequestHead {

@@ -49,7 +49,7 @@ pub use commit::{Commit, Outcome, Verdict};
 pub use cookie::{Cookie, SameSite};
 pub use error::{ConfigError, ConfigProblem, SessionError};
 pub use event::{Event, EventKind, Observer, VoidReason};
-pub use head::{RequestHead, ResponseHead, ResponseHeader, Scheme};
+pub use head::{NamespaceName, RequestHead, ResponseHead, ResponseHeader, Scheme};
 #[cfg(feature = "client-side")]
 pub use keys::{KeyError, KeyId, KeyRing, SecretKey};
 pub use limits::{Limits, days, hours, minutes};

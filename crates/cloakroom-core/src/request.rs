@@ -136,6 +136,23 @@ impl RequestSessions {
         self.names().into_iter().filter(is_opened).collect()
     }
 
+    /// Ends the sessions of all namespaces that are open on this request. One that can't be ended
+    /// does not stop the others; it is returned, with its name.
+    pub async fn end_all(&self) -> Vec<(String, SessionError)> {
+        let mut failures = Vec::new();
+        for name in self.names() {
+            let ended = match self.open(name).await {
+                Ok(Some(session)) => session.end(),
+                Ok(None) => Ok(()),
+                Err(error) => Err(error),
+            };
+            if let Err(error) = ended {
+                failures.push((name.to_owned(), error));
+            }
+        }
+        failures
+    }
+
     /// Commits the sessions of this layer that the request has opened, and those that it ends.
     pub fn commit(&self, outcome: Outcome) -> Commit {
         let opened = |slot: &Slot| {

@@ -1,1 +1,33 @@
+//! [cloakroom]'s sessions for everything on tower, and extractors for axum.
+//!
+//! [`SessionLayer`] gives each request its sessions and commits them before the response's head is
+//! sent. It touches nothing of a request whose handler asks for no session: no store call, no
+//! cookie, no header.
+//!
+//! With the feature `axum`, handlers take `Session<N>`, `Option<Session<N>>` or `Sessions` as
+//! arguments; other services find [`RequestSessions`] in the request's extensions.
+//!
+//! # Which scheme
+//! Whether a request came over https is what its [`Scheme`] extension says, else the scheme of its
+//! URI, else it is plain http. A server that ends TLS sets the extension; behind a proxy that you
+//! trust, set it from the proxy's header. No header is trusted by default.
+//!
+//! # Deployment
+//! The layer must see the routes: `Router::layer` covers the routes that were added before it.
+//! Put a layer that catches panics inside it or outside it: a panic saves nothing, carries out
+//! `end`, and goes on.
+//!
+//! [cloakroom]: https://docs.rs/cloakroom
 
+#[cfg(feature = "axum")]
+mod axum;
+mod future;
+mod head;
+mod layer;
+
+#[cfg(feature = "axum")]
+pub use axum::{Session, SessionRejection, Sessions};
+pub use cloakroom_core::{NamespaceName, RequestSessions, Scheme};
+pub use future::ResponseFuture;
+pub use head::RequestView;
+pub use layer::{SessionLayer, SessionService};

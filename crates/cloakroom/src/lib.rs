@@ -1,1 +1,75 @@
+//! Several named, independent sessions on one request, for Rust web applications.
+//!
+//! `account`, `cart`, `prefs`: each has its own cookie, keys, store, limits and condition. A
+//! request pays for those that it touches, and for no other. Parallel requests lose no changes,
+//! what was ended stays ended, and a leaked store opens no session.
+//!
+//! ```
+//! # #[cfg(all(feature = "axum", feature = "memory"))]
+//! # fn example() -> Result<axum::Router, cloakroom::ConfigError> {
+//! use axum::{Router, extract::Path, response::Redirect, routing::post};
+//! use cloakroom::{
+//!     Limits, MemoryStore, Namespace, NamespaceName, Session, SessionLayer, SessionManager,
+//!     SessionRejection, days, hours, minutes,
+//! };
+//!
+//! struct Cart;
+//! impl NamespaceName for Cart {
+//!     const NAME: &'static str = "cart";
+//! }
+//!
+//! async fn add(cart: Session<Cart>, Path(item): Path<String>) -> Result<Redirect, SessionRejection> {
+//!     // May run again, when another request changes the cart at the same time.
+//!     cart.update("items", move |items: &mut Vec<String>| items.push(item.clone()))?;
+//!     Ok(Redirect::to("/cart"))
+//! }
+//!
+//! let store = MemoryStore::new();
+//! let sessions = SessionManager::builder()
+//!     .namespace(
+//!         Namespace::new("account", store.clone())
+//!             .limits(Limits::idle(minutes(30)).absolute(hours(12)))
+//!             .only_if(|request| request.is_https()),
+//!     )
+//!     .namespace(Namespace::new("cart", store).persistent(days(30)))
+//!     .build()?; // finds every mistake
+//!
+//! let app = Router::new()
+//!     .route("/cart/add/{item}", post(add))
+//!     .layer(SessionLayer::new(sessions));
+//! # Ok(app)
+//! # }
+//! # #[cfg(all(feature = "axum", feature = "memory"))]
+//! # example().unwrap();
+//! ```
+//!
+//! # Features
+//! None is on by default.
+//! - `axum`: extractors for axum 0.8, and the tower layer.
+//! - `tower`: the layer alone.
+//! - `memory`, `file`: stores.
+//! - `client-side`: namespaces whose sessions are in their cookies.
+//! - `json`: values encoded as JSON.
+//!
+//! To write a store, depend on `cloakroom-store` and test it with `cloakroom-testkit`.
 
+pub use cloakroom_core::{
+    Clock, Codec, ConfigError, ConfigProblem, Cookie, CorruptPolicy, EndedPolicy, Event, EventKind,
+    FailurePolicy, Limits, Namespace, NamespaceInfo, NamespaceName, Observer, Random, RandomError,
+    ReplacedTokenPolicy, RequestHead, RequestSessions, Rotation, SameSite, Scheme, SessionError,
+    SessionHandle, SessionManager, SessionManagerBuilder, Sweeper, Sweeping, SystemClock, Token,
+    VoidReason, days, hours, minutes,
+};
+#[cfg(feature = "client-side")]
+pub use cloakroom_core::{KeyError, KeyId, KeyRing, SecretKey};
+#[cfg(feature = "file")]
+pub use cloakroom_file::FileStore;
+#[cfg(feature = "memory")]
+pub use cloakroom_memory::MemoryStore;
+#[cfg(feature = "tower")]
+pub use cloakroom_tower::{RequestView, SessionLayer, SessionService};
+#[cfg(feature = "axum")]
+pub use cloakroom_tower::{Session, SessionRejection, Sessions};
+
+/// The contract between the engine and its stores.
+pub use cloakroom_core::store;

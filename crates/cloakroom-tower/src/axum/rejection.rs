@@ -1,0 +1,61 @@
+use std::{error::Error, fmt};
+
+use axum_core::response::{IntoResponse, Response};
+use cloakroom_core::SessionError;
+use http::{HeaderValue, StatusCode, header};
+
+/// A [`SessionError`] as a response. Handlers return it, and `?` makes it.
+///
+/// The client gets a status and a sentence; the error goes to the log.
+#[derive(Debug)]
+pub struct SessionRejection(SessionError);
+
+impl SessionRejection {
+    /// The error, for those who want to answer it themselves.
+    #[must_use]
+    pub fn into_error(self) -> SessionError {
+        self.0
+    }
+}
+
+impl From<SessionError> for SessionRejection {
+    fn from(error: SessionError) -> Self {
+        Self(error)
+    }
+}
+
+impl fmt::Display for SessionRejection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl Error for SessionRejection {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.0.source()
+    }
+}
+
+impl IntoResponse for SessionRejection {
+    fn into_response(self) -> Response {
+        let status =
+            StatusCode::from_u16(self.0.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        match self.0.source() {
+            Some(source) if status.is_server_error() => {
+                tracing::error!(target: "cloakroom", source, "{}", self.0);
+            }
+            None if status.is_server_error() => tracing::error!(target: "cloakroom", "{}", self.0),
+            _ => tracing::debug!(target: "cloakroom", "{}", self.0),
+        }
+        let message = match status {
+            StatusCode::FORBIDDEN => "This is not to be had here.\n",
+            StatusCode::CONFLICT => "The session has changed meanwhile. Please try again.\n",
+            StatusCode::SERVICE_UNAVAILABLE => {
+                "The session is not available. Please try again in a moment.\n"
+            }
+            _ => "Something is wrong with the session.\n",
+        };
+        let no_store = [(header::CACHE_CONTROL, HeaderValue::from_static("no-store"))];
+        (status, no_store, message).into_response()
+    }
+}

@@ -1,0 +1,106 @@
+use std::{fmt, marker::PhantomData, ops::Deref};
+
+use axum_core::extract::{FromRequestParts, OptionalFromRequestParts};
+use cloakroom_core::{NamespaceName, SessionError, SessionHandle, Unopened};
+use http::request::Parts;
+
+use super::{SessionRejection, request_sessions};
+use crate::head::RequestView;
+
+/// The session of a namespace, opened.
+///
+/// As `Session<N>` it answers 403 where the namespace is closed; as `Option<Session<N>>` it is
+/// `None` there. It dereferences to [`SessionHandle`], which helpers take.
+///
+/// ```
+/// use cloakroom_tower::{NamespaceName, Session, SessionRejection};
+///
+/// struct Cart;
+/// impl NamespaceName for Cart {
+///     const NAME: &'static str = "cart";
+/// }
+///
+/// async fn count(cart: Session<Cart>) -> Result<String, SessionRejection> {
+///     let items: Vec<String> = cart.get_or_default("items")?;
+///     Ok(format!("{} items", items.len()))
+/// }
+/// # let _: axum::Router = axum::Router::new().route("/", axum::routing::get(count));
+/// ```
+///
+/// A marker that names no namespace does not compile:
+///
+/// ```compile_fail
+/// struct Cart;
+/// async fn count(cart: cloakroom_tower::Session<Cart>) {}
+/// ```
+pub struct Session<N: NamespaceName> {
+    handle: SessionHandle,
+    namespace: PhantomData<fn() -> N>,
+}
+
+impl<N: NamespaceName> Session<N> {
+    fn new(handle: SessionHandle) -> Self {
+        Self {
+            handle,
+            namespace: PhantomData,
+        }
+    }
+
+    /// The handle alone, for what outlives the handler.
+    #[must_use]
+    pub fn into_handle(self) -> SessionHandle {
+        self.handle
+    }
+}
+
+impl<N: NamespaceName> Deref for Session<N> {
+    type Target = SessionHandle;
+
+    fn deref(&self) -> &SessionHandle {
+        &self.handle
+    }
+}
+
+impl<N: NamespaceName> Clone for Session<N> {
+    fn clone(&self) -> Self {
+        Self::new(self.handle.clone())
+    }
+}
+
+impl<N: NamespaceName> fmt::Debug for Session<N> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.handle.fmt(f)
+    }
+}
+
+impl<S: Send + Sync, N: NamespaceName> FromRequestParts<S> for Session<N> {
+    type Rejection = SessionRejection;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, SessionRejection> {
+        match judge::<N>(parts)? {
+            Some(unopened) => Ok(Self::new(unopened.open().await?)),
+            None => Err(SessionRejection::from(SessionError::Closed {
+                namespace: N::NAME.to_owned(),
+            })),
+        }
+    }
+}
+
+impl<S: Send + Sync, N: NamespaceName> OptionalFromRequestParts<S> for Session<N> {
+    type Rejection = SessionRejection;
+
+    async fn from_request_parts(
+        parts: &mut Parts,
+        _: &S,
+    ) -> Result<Option<Self>, SessionRejection> {
+        match judge::<N>(parts)? {
+            Some(unopened) => Ok(Some(Self::new(unopened.open().await?))),
+            None => Ok(None),
+        }
+    }
+}
+
+/// Before the first await, so that nothing of the request is held over it.
+fn judge<N: NamespaceName>(parts: &Parts) -> Result<Option<Unopened>, SessionError> {
+    request_sessions(parts)?.judge(N::NAME, &RequestView::from(parts))
+}

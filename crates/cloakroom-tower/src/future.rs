@@ -1,0 +1,146 @@
+use std::{
+    any::Any,
+    fmt,
+    future::Future,
+    panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
+    pin::Pin,
+    task::{Context, Poll, ready},
+};
+
+use cloakroom_core::{Commit, Outcome, RequestSessions, Verdict};
+use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
+use pin_project_lite::pin_project;
+
+use crate::head::ResponseView;
+
+pin_project! {
+    /// The future of a [`SessionService`](crate::SessionService).
+    ///
+    /// Cancel safety: dropped while the handler runs, it saves nothing. Dropped while the sessions
+    /// are committed, it lets the commit go on in a task of its own.
+    pub struct ResponseFuture<F, R, E> {
+        #[pin]
+        inner: Option<F>,
+        sessions: Option<RequestSessions>,
+        ending: Option<Ending<R, E>>,
+    }
+}
+
+/// The handler is done, and its sessions are being committed.
+struct Ending<R, E> {
+    handled: Handled<R, E>,
+    commit: Commit,
+}
+
+/// What the inner service has come to: an answer, or a panic.
+type Handled<R, E> = Result<Result<Response<R>, E>, Box<dyn Any + Send>>;
+
+impl<F, R, E> ResponseFuture<F, R, E> {
+    pub(crate) fn new(inner: F, sessions: RequestSessions) -> Self {
+        Self {
+            inner: Some(inner),
+            sessions: Some(sessions),
+            ending: None,
+        }
+    }
+
+    /// Answers 500: the configuration is wrong, and the log says how.
+    pub(crate) fn refused() -> Self {
+        Self {
+            inner: None,
+            sessions: None,
+            ending: None,
+        }
+    }
+}
+
+impl<F, R, E> Future for ResponseFuture<F, R, E>
+where
+    F: Future<Output = Result<Response<R>, E>>,
+    R: From<&'static str>,
+{
+    type Output = Result<Response<R>, E>;
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let mut this = self.project();
+        let Some(sessions) = this.sessions else {
+            let message = "The session configuration is wrong; the log says how.\n";
+            return Poll::Ready(Ok(plain(StatusCode::INTERNAL_SERVER_ERROR, message)));
+        };
+        if let Some(inner) = this.inner.as_mut().as_pin_mut() {
+            let polled = catch_unwind(AssertUnwindSafe(|| inner.poll(context)));
+            let handled = match polled {
+                Ok(Poll::Pending) => return Poll::Pending,
+                Ok(Poll::Ready(result)) => Ok(result),
+                Err(panic) => Err(panic),
+            };
+            this.inner.set(None);
+            let commit = sessions.commit(outcome(&handled));
+            *this.ending = Some(Ending { handled, commit });
+        }
+        let Some(ending) = this.ending else {
+            return Poll::Pending;
+        };
+        let verdict = ready!(Pin::new(&mut ending.commit).poll(context));
+        let Some(Ending { handled, .. }) = this.ending.take() else {
+            return Poll::Pending;
+        };
+        match handled {
+            Ok(Ok(response)) => Poll::Ready(Ok(finish(response, verdict, sessions))),
+            Ok(Err(error)) => Poll::Ready(Err(error)),
+            Err(panic) => resume_unwind(panic),
+        }
+    }
+}
+
+impl<F, R, E> fmt::Debug for ResponseFuture<F, R, E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ResponseFuture").finish_non_exhaustive()
+    }
+}
+
+fn outcome<R, E>(handled: &Handled<R, E>) -> Outcome {
+    match handled {
+        Ok(Ok(response)) => Outcome::of_status(response.status().as_u16()),
+        _ => Outcome::ServerError,
+    }
+}
+
+fn finish<R: From<&'static str>>(
+    response: Response<R>,
+    verdict: Verdict,
+    sessions: &RequestSessions,
+) -> Response<R> {
+    let replaced = verdict
+        .status()
+        .and_then(|status| StatusCode::from_u16(status).ok());
+    let mut response = match replaced {
+        None => response,
+        Some(status) => {
+            // Inner layers may have committed sessions of their own.
+            let cookies = take_cookies(response.headers());
+            let mut response = plain(status, verdict.message());
+            response.headers_mut().extend(cookies);
+            response
+        }
+    };
+    sessions.finish(&mut ResponseView(response.headers_mut()));
+    response
+}
+
+fn take_cookies(headers: &HeaderMap) -> HeaderMap {
+    let cookies = headers.get_all(header::SET_COOKIE).iter();
+    cookies
+        .map(|cookie| (header::SET_COOKIE, cookie.clone()))
+        .collect()
+}
+
+fn plain<R: From<&'static str>>(status: StatusCode, message: &'static str) -> Response<R> {
+    let mut response = Response::new(R::from(message));
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    let text = HeaderValue::from_static("text/plain; charset=utf-8");
+    headers.insert(header::CONTENT_TYPE, text);
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}

@@ -1,0 +1,89 @@
+use std::task::{Context, Poll};
+
+use cloakroom_core::{RequestSessions, SessionManager};
+use http::{Request, Response};
+use tower_layer::Layer;
+use tower_service::Service;
+
+use crate::future::ResponseFuture;
+
+/// Gives each request its sessions, and commits them with the response.
+///
+/// Layers nest: one for a part of the application brings its own namespaces and sees those of the
+/// layers around it. Two layers with a namespace or a cookie of one name answer 500, and the log
+/// says which.
+///
+/// The response body must be made of text (`From<&'static str>`), for the response that takes the
+/// place of one whose sessions can't be saved; `axum::body::Body` and `http_body_util::Full` are.
+/// For others put tower-http's `MapResponseBodyLayer` inside.
+///
+/// ```
+/// use cloakroom_core::{Namespace, SessionManager};
+/// use cloakroom_memory::MemoryStore;
+/// use cloakroom_tower::SessionLayer;
+///
+/// let sessions = SessionManager::builder()
+///     .namespace(Namespace::new("account", MemoryStore::new()))
+///     .build()?;
+/// let layer = SessionLayer::new(sessions);
+/// # Ok::<(), cloakroom_core::ConfigError>(())
+/// ```
+#[derive(Debug, Clone)]
+pub struct SessionLayer {
+    manager: SessionManager,
+}
+
+impl SessionLayer {
+    /// The layer of a manager.
+    #[must_use]
+    pub fn new(manager: SessionManager) -> Self {
+        Self { manager }
+    }
+}
+
+impl<S> Layer<S> for SessionLayer {
+    type Service = SessionService<S>;
+
+    fn layer(&self, inner: S) -> Self::Service {
+        SessionService {
+            inner,
+            manager: self.manager.clone(),
+        }
+    }
+}
+
+/// The service that [`SessionLayer`] makes.
+#[derive(Debug, Clone)]
+pub struct SessionService<S> {
+    inner: S,
+    manager: SessionManager,
+}
+
+impl<S, B, R> Service<Request<B>> for SessionService<S>
+where
+    S: Service<Request<B>, Response = Response<R>>,
+    R: From<&'static str>,
+{
+    type Response = Response<R>;
+    type Error = S::Error;
+    type Future = ResponseFuture<S::Future, R, S::Error>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.inner.poll_ready(context)
+    }
+
+    fn call(&mut self, mut request: Request<B>) -> Self::Future {
+        let sessions = match request.extensions().get::<RequestSessions>() {
+            None => RequestSessions::begin(&self.manager),
+            Some(outer) => match RequestSessions::begin_inside(&self.manager, outer.clone()) {
+                Ok(sessions) => sessions,
+                Err(error) => {
+                    tracing::error!(target: "cloakroom", "an inner session layer is refused: {error}");
+                    return ResponseFuture::refused();
+                }
+            },
+        };
+        request.extensions_mut().insert(sessions.clone());
+        ResponseFuture::new(self.inner.call(request), sessions)
+    }
+}
