@@ -65,7 +65,7 @@
 //!         match self.map().get_mut(key) {
 //!             Some(kept)
 //!                 if kept.version == expected.record.version
-//!                     && kept.expires.saturating_add(EXPIRY_MARGIN) > record.last_seen =>
+//!                     && kept.expires.saturating_add(EXPIRY_MARGIN) >= record.last_seen =>
 //!             {
 //!                 kept.last_seen = kept.last_seen.max(record.last_seen);
 //!                 kept.expires = kept.expires.max(record.expires);

@@ -1,1 +1,33 @@
+//! Proves that a store keeps [cloakroom]'s contract, and makes stores fail on purpose.
+//!
+//! - [`Conformance`] runs every rule of [`Store`](cloakroom_store::Store) against a store, yours
+//!   for instance, and says which it keeps, which it breaks and which do not apply.
+//! - [`SpyStore`] remembers the calls that reach a store, to assert which ones a request makes.
+//! - [`FaultyStore`] fails before an effect or after it, hangs or delays, by script or at random.
+//!
+//! All random choices follow from a seed that is in the report or the message of a failure, and
+//! can be given to replay it.
+//!
+//! # Test a store of your own
+//! ```
+//! # use cloakroom_memory::MemoryStore as MyStore;
+//! use cloakroom_testkit::Conformance;
+//!
+//! // #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+//! async fn keeps_the_contract() {
+//!     Conformance::new(|| async { MyStore::new() }).run().await;
+//! }
+//! # tokio::runtime::Runtime::new().unwrap().block_on(keeps_the_contract());
+//! ```
+//!
+//! [cloakroom]: https://docs.rs/cloakroom
 
+mod conformance;
+mod faults;
+mod random;
+mod spy;
+
+pub use conformance::{BrokenRule, Conformance, Outcome, Report, Skipped};
+pub use faults::{Fault, Faults, FaultyStore};
+pub use random::SplitMix64;
+pub use spy::{Call, CallOutcome, SpyStore};
