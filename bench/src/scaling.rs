@@ -13,14 +13,13 @@ const IDLE: f64 = 1.8;
 const WORKLOADS: [Workload; 2] = [Workload::Read, Workload::Change];
 
 pub(crate) fn run(options: &Options) {
-    let mut variants = vec![Variant::Bare, Variant::TowerSessions];
-    variants.extend(Variant::OURS);
+    let variants = [Variant::Bare, Variant::TowerSessions, Variant::Ours];
 
     println!("\nthousand requests per second, {TASKS} tasks with a session each, one store");
     let columns = WORKLOADS.map(|w| ["1", "2"].map(|workers| format!("{} x{workers}", w.name())));
     row("", columns.as_flattened());
     let mut gains = Vec::new();
-    for &variant in &variants {
+    for variant in variants {
         let [read, change] = WORKLOADS.map(|workload| throughput(variant, workload, options));
         let cells = [read, change].concat();
         row(variant.name(), cells.iter().map(|k| format!("{k:.0}")));
@@ -33,7 +32,7 @@ pub(crate) fn run(options: &Options) {
     let busy = gains[0].1.iter().any(|&gain| gain < IDLE);
     for (variant, gains) in gains {
         row(variant.name(), gains.map(|gain| format!("{gain:.2}")));
-        if Some(variant) == Variant::OURS {
+        if variant == Variant::Ours {
             row("", gains.map(|gain| at_least(gain, SCALING_BUDGET)));
         }
     }

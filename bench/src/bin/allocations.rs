@@ -28,7 +28,7 @@ fn main() -> ExitCode {
     for (variant, count) in &counts[1..] {
         let above: Vec<f64> = count.iter().zip(bare).map(|(n, bare)| n - bare).collect();
         row(variant.name(), above.iter().map(|&n| show(n)));
-        if Some(*variant) == Variant::OURS {
+        if *variant == Variant::Ours {
             // The map in a store grows now and then, which is no cost of a request.
             let verdicts = above.iter().zip(ALLOCATION_BUDGET);
             let verdicts: Vec<_> = verdicts.map(|(&n, max)| at_most(n.round(), max)).collect();

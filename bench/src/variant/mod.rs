@@ -12,7 +12,6 @@
 mod axum_session;
 mod bare;
 mod identity;
-#[cfg(feature = "ours")]
 mod ours;
 mod tower_sessions;
 
@@ -30,7 +29,6 @@ pub enum Variant {
     /// axum_session without a database.
     AxumSession,
     /// cloakroom with its memory store.
-    #[cfg(feature = "ours")]
     Ours,
 }
 
@@ -41,21 +39,8 @@ impl Variant {
         Self::Identity,
         Self::TowerSessions,
         Self::AxumSession,
-        #[cfg(feature = "ours")]
         Self::Ours,
     ];
-
-    /// [`Variant::Ours`], in a build that has it.
-    pub const OURS: Option<Self> = {
-        #[cfg(feature = "ours")]
-        {
-            Some(Self::Ours)
-        }
-        #[cfg(not(feature = "ours"))]
-        {
-            None
-        }
-    };
 
     /// The name that tables have.
     pub fn name(self) -> &'static str {
@@ -64,7 +49,6 @@ impl Variant {
             Self::Identity => "identity layer",
             Self::TowerSessions => "tower-sessions 0.15",
             Self::AxumSession => "axum_session 0.22",
-            #[cfg(feature = "ours")]
             Self::Ours => "cloakroom",
         }
     }
@@ -76,7 +60,6 @@ impl Variant {
             Self::Identity => identity::router(),
             Self::TowerSessions => tower_sessions::router(),
             Self::AxumSession => axum_session::router().await,
-            #[cfg(feature = "ours")]
             Self::Ours => ours::router(),
         }
     }

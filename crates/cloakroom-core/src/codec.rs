@@ -2,6 +2,7 @@ use std::error::Error;
 
 use bytes::Bytes;
 use serde::{Serialize, de::DeserializeOwned};
+use smallvec::SmallVec;
 
 use crate::error::SessionError;
 
@@ -39,12 +40,18 @@ impl CodecFailure {
 
 impl Codec {
     pub(crate) fn encode<T: Serialize + ?Sized>(self, value: &T) -> Result<Bytes, CodecFailure> {
+        // Most values are small: they cost the one allocation of their exact length.
+        let mut scratch = SmallVec::<[u8; 128]>::new();
         let encoded = match self {
-            Self::MessagePack => rmp_serde::to_vec_named(value).map_err(CodecError::from),
+            Self::MessagePack => {
+                let mut encoder = rmp_serde::Serializer::new(&mut scratch).with_struct_map();
+                value.serialize(&mut encoder).map_err(CodecError::from)
+            }
             #[cfg(feature = "json")]
-            Self::Json => serde_json::to_vec(value).map_err(CodecError::from),
+            Self::Json => serde_json::to_writer(&mut scratch, value).map_err(CodecError::from),
         };
-        encoded.map(Bytes::from).map_err(CodecFailure::Encode)
+        encoded.map_err(CodecFailure::Encode)?;
+        Ok(Bytes::copy_from_slice(&scratch))
     }
 
     pub(crate) fn decode<T: DeserializeOwned>(self, bytes: &[u8]) -> Result<T, CodecFailure> {

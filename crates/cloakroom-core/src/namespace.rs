@@ -9,6 +9,7 @@ use crate::{
     error::ConfigProblem,
     head::RequestHead,
     limits::Limits,
+    token::SecretHasher,
 };
 #[cfg(feature = "client-side")]
 use crate::{
@@ -342,6 +343,7 @@ impl Namespace {
         }
         Some(CompiledNamespace {
             id: id?,
+            hasher: SecretHasher::new(&self.name),
             backend: backend?,
             cookie: cookie?,
             settings: self.settings,
@@ -434,6 +436,7 @@ impl fmt::Debug for Namespace {
 /// A namespace that has been checked.
 pub(crate) struct CompiledNamespace {
     pub(crate) id: NamespaceId,
+    pub(crate) hasher: SecretHasher,
     pub(crate) backend: Backend,
     pub(crate) cookie: CookieSpec,
     pub(crate) settings: Settings,

@@ -1,11 +1,6 @@
 //! Opening a session: loading the record and judging the token, once per request.
 
-use std::{sync::Arc, time::Duration};
-
-use cloakroom_store::{
-    AnyStore, Freshness, Key, Loaded, Operation, Store, StoreError, StoreErrorKind, Timestamp,
-};
-use smallvec::SmallVec;
+use std::time::Duration;
 
 #[cfg(feature = "client-side")]
 use crate::sealed::Sealer;
@@ -16,8 +11,11 @@ use crate::{
     error::SessionError,
     event::{EventKind, VoidReason},
     namespace::{Backend, CompiledNamespace, CorruptPolicy, ReplacedTokenPolicy, Settings},
-    session::{Base, SessionState},
+    session::{Base, Phase, SessionState},
     token::{SecretHash, Token},
+};
+use cloakroom_store::{
+    AnyStore, Freshness, Key, Loaded, Operation, Store, StoreError, StoreErrorKind, Timestamp,
 };
 
 /// How long after a new epoch requests with an older token count as late.
@@ -51,10 +49,13 @@ pub(crate) fn judge(
         return Judgement::Wrong;
     };
     let is_expired = has_expired(stored, settings, now);
-    let previous = secret.previous.filter(|previous| previous.hash == hash);
-    match previous {
-        _ if secret.hash == hash && is_expired => Judgement::Expired,
-        _ if secret.hash == hash => Judgement::Current,
+    if secret.hash == hash {
+        return match is_expired {
+            true => Judgement::Expired,
+            false => Judgement::Current,
+        };
+    }
+    match secret.previous.filter(|previous| previous.hash == hash) {
         Some(_) if is_expired => Judgement::Expired,
         Some(previous) if previous.good_until > now => Judgement::Previous,
         Some(_) => Judgement::Replaced,
@@ -78,73 +79,90 @@ fn is_late(envelope: &Envelope, now: Timestamp) -> bool {
 
 impl SessionState {
     /// Loads the session, unless it is loaded. Whoever comes first does it, the others wait.
-    pub(crate) async fn open(self: &Arc<Self>) -> Result<(), SessionError> {
-        self.opening.get_or_try_init(|| self.load()).await?;
+    pub(crate) async fn open(&self) -> Result<(), SessionError> {
+        let opening = loop {
+            let changed = self.changed.notified();
+            {
+                let mut live = self.live();
+                match live.phase {
+                    Phase::Opened => return Ok(()),
+                    Phase::Unopened => {
+                        live.phase = Phase::Opening;
+                        live.opened = self.engine().now();
+                        break Opening(self);
+                    }
+                    Phase::Opening => {}
+                }
+            }
+            changed.await;
+        };
+        self.load().await?;
+        self.live().phase = Phase::Opened;
+        drop(opening);
         Ok(())
     }
 
     async fn load(&self) -> Result<(), SessionError> {
         let namespace = self.namespace()?;
-        let now = self.engine().now();
-        let base = match &namespace.backend {
-            Backend::Store(store) => self.load_stored(namespace, store, now).await?,
+        match &namespace.backend {
+            Backend::Store(store) => self.load_stored(namespace, store).await,
             #[cfg(feature = "client-side")]
-            Backend::Cookie { sealer, .. } => self.unseal(namespace, sealer, now),
-        };
-        let mut live = self.live();
-        live.base = base;
-        live.opened = now;
-        Ok(())
+            Backend::Cookie { sealer, .. } => {
+                self.unseal(namespace, sealer);
+                Ok(())
+            }
+        }
     }
 
     async fn load_stored(
         &self,
         namespace: &CompiledNamespace,
         store: &AnyStore,
-        now: Timestamp,
-    ) -> Result<Base, SessionError> {
+    ) -> Result<(), SessionError> {
         if self.ticket.tokens.is_empty() {
             self.emit(None, self.without_ticket());
-            return Ok(Base::New);
+            return Ok(());
         }
         let mut budget = Budget::new(self.engine().deadlines.open, self.engine().deadlines.call);
-        let mut good: SmallVec<[Base; 1]> = SmallVec::new();
-        let mut is_late = false;
+        let mut choice = Choice::default();
         for token in &self.ticket.tokens {
-            match self
-                .try_token(namespace, store, token, now, &mut budget)
-                .await?
-            {
-                Some(base @ Base::Opened { .. }) => good.push(base),
-                Some(_) => is_late = true,
-                None => {}
-            }
+            self.try_token(namespace, store, token, &mut budget, &mut choice)
+                .await?;
         }
-        Ok(self.choose(good, is_late))
+        self.settle_choice(choice);
+        Ok(())
+    }
+
+    /// Takes a session that a candidate opens, if it is the only one.
+    fn take_up(&self, opened: Base, choice: &mut Choice) {
+        let Base::Opened { id, client, .. } = &opened else {
+            return;
+        };
+        let mut live = self.live();
+        let takes = match &live.base {
+            Base::Opened { id: other, .. } if other != id => {
+                choice.are_several = true;
+                false
+            }
+            // Of two good tokens of one session the current one is not the previous one.
+            Base::Opened { .. } => client.presented == Presented::Current,
+            _ => true,
+        };
+        if takes {
+            live.base = opened;
+        }
     }
 
     /// The one session that the candidates open; none when they open several.
-    fn choose(&self, mut good: SmallVec<[Base; 1]>, is_late: bool) -> Base {
-        let id_of = |base: &Base| match base {
-            Base::Opened { id, .. } => Some(*id),
-            _ => None,
-        };
-        let first = good.first().and_then(id_of);
-        if good.iter().any(|base| id_of(base) != first) {
+    fn settle_choice(&self, choice: Choice) {
+        let mut live = self.live();
+        if choice.are_several {
+            live.base = Base::New;
             self.emit(None, EventKind::DuplicateTokens);
-            return Base::New;
-        }
-        // Of two good tokens of one session the current one is not the previous one.
-        let current = good
-            .iter()
-            .position(|base| matches!(base, Base::Opened { client, .. } if client.presented != Presented::Previous));
-        match good.is_empty() {
-            false => {
-                self.emit(first, EventKind::Opened);
-                good.swap_remove(current.unwrap_or(0))
-            }
-            true if is_late => Base::Void(VoidReason::Late),
-            true => Base::New,
+        } else if let Some(id) = live.id() {
+            self.emit(Some(id), EventKind::Opened);
+        } else if choice.is_late {
+            live.base = Base::Void(VoidReason::Late);
         }
     }
 
@@ -153,65 +171,84 @@ impl SessionState {
         namespace: &CompiledNamespace,
         store: &AnyStore,
         token: &Token,
-        now: Timestamp,
         budget: &mut Budget,
-    ) -> Result<Option<Base>, SessionError> {
+        choice: &mut Choice,
+    ) -> Result<(), SessionError> {
         let settings = &namespace.settings;
+        let now = self.live().opened;
         let key = Key::new(namespace.id, token.id());
         let id = Some(token.id());
-        let hash = token.secret().hash(namespace.name());
+        let hash = token.secret().hash(&namespace.hasher);
+        let answers_from_copies = store.answers_from_copies();
         let mut freshness = Freshness::Any;
         loop {
-            let is_final = freshness == Freshness::Latest || !store.answers_from_copies();
+            let is_final = freshness == Freshness::Latest || !answers_from_copies;
             let found = self.load_record(store, key, freshness, budget).await;
             freshness = Freshness::Latest;
-            let stored = match found.map(|loaded| loaded.map(Stored::read)) {
-                Ok(Some(Ok(stored))) => stored,
+            let loaded = match found {
+                Ok(Some(loaded)) => loaded,
                 Ok(None) if !is_final => continue,
                 Ok(None) => {
                     self.emit(id, EventKind::UnknownToken);
-                    return Ok(None);
+                    return Ok(());
                 }
-                Ok(Some(Err(_))) => return self.corrupt(namespace, token),
                 Err(error) if error.kind() == StoreErrorKind::Corrupt => {
                     return self.corrupt(namespace, token);
                 }
                 Err(error) => return Err(SessionError::Store(error)),
             };
+            let Ok(stored) = Stored::read(loaded) else {
+                return self.corrupt(namespace, token);
+            };
             let judgement = judge(&stored, hash, settings, now);
-            let is_good = matches!(judgement, Judgement::Current | Judgement::Previous);
-            if !is_good && !is_final {
-                continue;
-            }
-            match judgement {
-                Judgement::Current | Judgement::Previous => {
-                    let client = Client {
-                        epoch: stored.envelope.epoch,
-                        secret: Some(token.secret().clone()),
-                        presented: match judgement {
-                            Judgement::Previous => Presented::Previous,
-                            _ => Presented::Current,
-                        },
-                    };
-                    let id = token.id();
-                    return Ok(Some(Base::Opened { id, stored, client }));
+            let presented = match judgement {
+                Judgement::Current => Presented::Current,
+                Judgement::Previous => Presented::Previous,
+                _ if !is_final => continue,
+                refused => {
+                    return self
+                        .refuse(namespace, store, key, refused, budget, choice)
+                        .await;
                 }
-                Judgement::Late => {
-                    self.emit(id, EventKind::Late);
-                    return Ok(Some(Base::Void(VoidReason::Late)));
-                }
-                Judgement::Wrong => self.emit(id, EventKind::WrongSecret),
-                Judgement::Expired => self.emit(id, EventKind::Expired),
-                Judgement::Replaced => {
-                    self.emit(id, EventKind::ReplacedToken);
-                    if settings.on_replaced_token == ReplacedTokenPolicy::EndSession {
-                        call(store.delete(key), Operation::Delete, budget).await?;
-                        self.emit(id, EventKind::Ended);
-                    }
-                }
-            }
-            return Ok(None);
+            };
+            let client = Client {
+                epoch: stored.envelope.epoch,
+                secret: Some(token.secret().clone()),
+                presented,
+            };
+            let id = token.id();
+            self.take_up(Base::Opened { id, stored, client }, choice);
+            return Ok(());
         }
+    }
+
+    /// Notes why a token opens nothing.
+    async fn refuse(
+        &self,
+        namespace: &CompiledNamespace,
+        store: &AnyStore,
+        key: Key,
+        judgement: Judgement,
+        budget: &mut Budget,
+        choice: &mut Choice,
+    ) -> Result<(), SessionError> {
+        let id = Some(key.id);
+        match judgement {
+            Judgement::Late => {
+                self.emit(id, EventKind::Late);
+                choice.is_late = true;
+            }
+            Judgement::Expired => self.emit(id, EventKind::Expired),
+            Judgement::Replaced => {
+                self.emit(id, EventKind::ReplacedToken);
+                if namespace.settings.on_replaced_token == ReplacedTokenPolicy::EndSession {
+                    call(store.delete(key), Operation::Delete, budget).await?;
+                    self.emit(id, EventKind::Ended);
+                }
+            }
+            _ => self.emit(id, EventKind::WrongSecret),
+        }
+        Ok(())
     }
 
     async fn load_record(
@@ -229,14 +266,10 @@ impl SessionState {
         loaded
     }
 
-    fn corrupt(
-        &self,
-        namespace: &CompiledNamespace,
-        token: &Token,
-    ) -> Result<Option<Base>, SessionError> {
+    fn corrupt(&self, namespace: &CompiledNamespace, token: &Token) -> Result<(), SessionError> {
         self.emit(Some(token.id()), EventKind::Corrupt);
         match namespace.settings.on_corrupt {
-            CorruptPolicy::Reset => Ok(None),
+            CorruptPolicy::Reset => Ok(()),
             CorruptPolicy::Fail => Err(SessionError::Corrupt {
                 namespace: namespace.name().to_owned(),
             }),
@@ -251,12 +284,13 @@ impl SessionState {
     }
 
     #[cfg(feature = "client-side")]
-    fn unseal(&self, namespace: &CompiledNamespace, sealer: &Sealer, now: Timestamp) -> Base {
+    fn unseal(&self, namespace: &CompiledNamespace, sealer: &Sealer) {
         if self.ticket.sealed.is_empty() {
             self.emit(None, self.without_ticket());
-            return Base::New;
+            return;
         }
-        let mut good: SmallVec<[Base; 1]> = SmallVec::new();
+        let now = self.live().opened;
+        let mut choice = Choice::default();
         for sealed in &self.ticket.sealed {
             let Some((id, stored)) = crate::client_side::open(sealer, sealed) else {
                 self.emit(None, EventKind::MalformedToken);
@@ -271,8 +305,30 @@ impl SessionState {
                 secret: None,
                 presented: Presented::Current,
             };
-            good.push(Base::Opened { id, stored, client });
+            self.take_up(Base::Opened { id, stored, client }, &mut choice);
         }
-        self.choose(good, false)
+        self.settle_choice(choice);
+    }
+}
+
+/// What the candidates have come to, beside the session that is taken up.
+#[derive(Default)]
+struct Choice {
+    are_several: bool,
+    is_late: bool,
+}
+
+/// The session is being opened. Whoever stops halfway leaves it to the next.
+struct Opening<'a>(&'a SessionState);
+
+impl Drop for Opening<'_> {
+    fn drop(&mut self) {
+        let mut live = self.0.live();
+        if live.phase == Phase::Opening {
+            live.phase = Phase::Unopened;
+            live.base = Base::New;
+        }
+        drop(live);
+        self.0.changed.notify_waiters();
     }
 }

@@ -11,7 +11,7 @@ use crate::{
     event::EventKind,
     head::{RequestHead, ResponseHead, ResponseHeader, forbid_storing, vary_on_cookie},
     manager::SessionManager,
-    session::{Base, Outgoing, SessionHandle, SessionState},
+    session::{Base, Outgoing, Phase, SessionHandle, SessionState},
     ticket::Ticket,
 };
 
@@ -131,7 +131,7 @@ impl RequestSessions {
     pub fn opened(&self) -> Vec<&str> {
         let is_opened = |name: &&str| {
             let state = self.state(name).ok().flatten();
-            state.is_some_and(|state| state.opening.initialized())
+            state.is_some_and(|state| state.is_opened())
         };
         self.names().into_iter().filter(is_opened).collect()
     }
@@ -157,7 +157,7 @@ impl RequestSessions {
     pub fn commit(&self, outcome: Outcome) -> Commit {
         let opened = |slot: &Slot| {
             let state = slot.state.as_ref()?;
-            state.opening.initialized().then(|| Arc::clone(state))
+            state.is_opened().then(|| Arc::clone(state))
         };
         Commit::new(self.slots().iter().filter_map(opened).collect(), outcome)
     }
@@ -165,12 +165,10 @@ impl RequestSessions {
     /// Writes the headers of this layer's sessions. What changes a session from here on has to be
     /// saved with [`SessionHandle::save`].
     pub fn finish(&self, head: &mut dyn ResponseHead) {
-        let states: SmallVec<[Arc<SessionState>; 3]> = {
-            let slots = self.slots();
-            slots.iter().filter_map(|slot| slot.state.clone()).collect()
-        };
-        for state in states {
-            finish_session(&state, head);
+        for slot in self.slots().iter() {
+            if let Some(state) = &slot.state {
+                finish_session(state, head);
+            }
         }
     }
 
@@ -267,20 +265,23 @@ fn finish_session(state: &SessionState, head: &mut dyn ResponseHead) {
     let Ok(namespace) = state.namespace() else {
         return;
     };
-    let outgoing = {
+    let (outgoing, is_opened) = {
         let mut live = state.live();
         live.head_sent = true;
+        let is_opened = live.phase == Phase::Opened;
         // A cookie of a late request could overwrite the one that the login has sent.
         match live.base {
-            Base::Void(_) => None,
-            _ => live.outgoing.take(),
+            Base::Void(_) => (None, is_opened),
+            _ => (live.outgoing.take(), is_opened),
         }
     };
-    if state.opening.initialized() {
+    if is_opened {
         vary_on_cookie(head);
     }
     let cookie = match outgoing {
-        Some(Outgoing::Set { value, max_age }) => namespace.cookie.set(&value, max_age),
+        Some(Outgoing::Token { token, max_age }) => namespace.cookie.set(&token.reveal(), max_age),
+        #[cfg(feature = "client-side")]
+        Some(Outgoing::Sealed { value, max_age }) => namespace.cookie.set(&value, max_age),
         Some(Outgoing::Remove) => namespace.cookie.remove(),
         None => return,
     };

@@ -1,10 +1,10 @@
-use std::fmt;
+use std::{fmt, ops::Deref};
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use cloakroom_store::SessionId;
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::{Digest, Sha256};
-use subtle::ConstantTimeEq;
+use subtle::{Choice, ConstantTimeEq};
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
 const HASH_DOMAIN: &[u8] = b"cloakroom secret 1";
@@ -54,13 +54,27 @@ impl Token {
     }
 
     /// The token as it goes to the client.
-    pub(crate) fn reveal(&self) -> Zeroizing<String> {
+    pub(crate) fn reveal(&self) -> Revealed {
         let mut bytes = Zeroizing::new([0; 48]);
         let parts = self.id.as_bytes().iter().chain(&self.secret.0);
         for (target, byte) in bytes.iter_mut().zip(parts) {
             *target = *byte;
         }
-        Zeroizing::new(URL_SAFE_NO_PAD.encode(*bytes))
+        let mut text = Zeroizing::new([0; Self::LENGTH]);
+        // 48 bytes fill 64 characters exactly.
+        let _ = URL_SAFE_NO_PAD.encode_slice(*bytes, &mut *text);
+        Revealed(text)
+    }
+}
+
+/// A token's text, wiped when it has been sent.
+pub(crate) struct Revealed(Zeroizing<[u8; Token::LENGTH]>);
+
+impl Deref for Revealed {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        std::str::from_utf8(&*self.0).unwrap_or_default()
     }
 }
 
@@ -79,13 +93,9 @@ impl Secret {
         Self(bytes)
     }
 
-    /// What the record holds of it. The namespace is part of it, so that a token of one namespace
-    /// opens nothing in another.
-    pub(crate) fn hash(&self, namespace: &str) -> SecretHash {
-        let mut hash = Sha256::new();
-        hash.update(HASH_DOMAIN);
-        hash.update([u8::try_from(namespace.len()).unwrap_or(u8::MAX)]);
-        hash.update(namespace);
+    /// What the record holds of it.
+    pub(crate) fn hash(&self, hasher: &SecretHasher) -> SecretHash {
+        let mut hash = hasher.0.clone();
         hash.update(self.0);
         SecretHash(hash.finalize().into())
     }
@@ -114,13 +124,44 @@ impl fmt::Debug for Secret {
     }
 }
 
+/// Hashes the secrets of one namespace: a token of one namespace opens nothing in another.
+#[derive(Clone)]
+pub(crate) struct SecretHasher(Sha256);
+
+impl SecretHasher {
+    /// The domain and the namespace fill one block of SHA-256, which is hashed here, once.
+    pub(crate) fn new(namespace: &str) -> Self {
+        let mut block = [0; 64];
+        let parts = HASH_DOMAIN.iter().chain(namespace.as_bytes());
+        for (target, byte) in block.iter_mut().zip(parts) {
+            *target = *byte;
+        }
+        let mut hash = Sha256::new();
+        hash.update(block);
+        Self(hash)
+    }
+}
+
+impl fmt::Debug for SecretHasher {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SecretHasher")
+    }
+}
+
 /// SHA-256 of a secret. Compared in constant time.
 #[derive(Clone, Copy)]
 pub(crate) struct SecretHash(pub(crate) [u8; 32]);
 
 impl PartialEq for SecretHash {
     fn eq(&self, other: &Self) -> bool {
-        self.0.ct_eq(&other.0).into()
+        // Eight bytes at a time, which is as constant and several times as fast.
+        let (ours, _) = self.0.as_chunks::<8>();
+        let (theirs, _) = other.0.as_chunks::<8>();
+        let pairs = ours.iter().zip(theirs);
+        let equal = pairs.fold(Choice::from(1), |equal, (a, b)| {
+            equal & u64::from_le_bytes(*a).ct_eq(&u64::from_le_bytes(*b))
+        });
+        equal.into()
     }
 }
 
@@ -149,7 +190,7 @@ mod tests {
 
     #[test]
     fn anything_else_is_no_token() {
-        let text = token().reveal().to_string();
+        let text = token().reveal().to_owned();
         for bad in [
             "",
             " ",
@@ -175,9 +216,29 @@ mod tests {
     #[test]
     fn the_hash_binds_the_namespace() {
         let secret = Secret([2; 32]);
-        assert_eq!(secret.hash("cart"), secret.hash("cart"));
-        assert_ne!(secret.hash("cart"), secret.hash("account"));
-        assert_ne!(secret.hash("cart"), Secret([3; 32]).hash("cart"));
+        let (cart, account) = (SecretHasher::new("cart"), SecretHasher::new("account"));
+        assert_eq!(secret.hash(&cart), secret.hash(&SecretHasher::new("cart")));
+        assert_ne!(secret.hash(&cart), secret.hash(&account));
+        assert_ne!(secret.hash(&cart), Secret([3; 32]).hash(&cart));
+    }
+
+    #[test]
+    fn hashes_differ_in_every_bit() {
+        let hash = Secret([2; 32]).hash(&SecretHasher::new("cart"));
+        for bit in 0..256 {
+            let mut other = hash;
+            other.0[bit / 8] ^= 1 << (bit % 8);
+            assert_ne!(hash, other);
+        }
+    }
+
+    #[test]
+    fn the_longest_namespace_fits_the_block() {
+        let longest = cloakroom_store::NamespaceId::MAX_LENGTH;
+        assert!(HASH_DOMAIN.len() + longest <= 64);
+        let names = ["x".repeat(longest), "x".repeat(longest - 1)];
+        let [a, b] = names.map(|name| Secret([2; 32]).hash(&SecretHasher::new(&name)));
+        assert_ne!(a, b);
     }
 
     #[test]

@@ -113,7 +113,7 @@ fn name(header: ResponseHeader) -> HeaderName {
 /// The engine has checked what it sends, so that this is never `None`; and a log line if it were.
 fn header_value(header: ResponseHeader, value: Cow<'static, str>) -> Option<HeaderValue> {
     let result = match value {
-        Cow::Borrowed(text) => HeaderValue::from_str(text),
+        Cow::Borrowed(text) => Ok(HeaderValue::from_static(text)),
         Cow::Owned(text) => HeaderValue::try_from(text),
     };
     match result {

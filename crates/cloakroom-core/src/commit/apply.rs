@@ -14,7 +14,7 @@ use crate::{
     journal::{Journal, Values},
     namespace::Settings,
     random::{self, Random},
-    token::Secret,
+    token::{Secret, SecretHasher},
 };
 
 /// How long after its successor was first seen a previous secret stays good.
@@ -24,6 +24,7 @@ const GRACE_AFTER_SIGHT: Duration = Duration::from_secs(60);
 #[derive(Clone, Copy)]
 pub(crate) struct Scope<'a> {
     pub(crate) namespace: &'a str,
+    pub(crate) hasher: &'a SecretHasher,
     pub(crate) settings: &'a Settings,
     pub(crate) random: &'a dyn Random,
     pub(crate) is_client_side: bool,
@@ -182,7 +183,7 @@ pub(crate) fn create(
         rotated: now,
         csrf_seed: random::bytes(scope.random)?,
         secret: secret.as_ref().map(|secret| StoredSecret {
-            hash: secret.hash(scope.namespace),
+            hash: secret.hash(scope.hasher),
             nonce: [0; 16],
             previous: None,
         }),
@@ -273,7 +274,7 @@ fn rotate(
     let (Some(stored), Some(presented)) = (envelope.secret.as_mut(), client.secret.as_ref()) else {
         return Ok(None);
     };
-    let hash = presented.hash(scope.namespace);
+    let hash = presented.hash(scope.hasher);
     if stored
         .previous
         .is_some_and(|previous| previous.hash == hash)
@@ -295,7 +296,7 @@ fn rotate(
     };
     let last_seen = onto.loaded.record.last_seen.max(scope.now);
     *stored = StoredSecret {
-        hash: secret.hash(scope.namespace),
+        hash: secret.hash(scope.hasher),
         nonce,
         previous: Some(Previous {
             hash,
@@ -318,7 +319,7 @@ fn begin_epoch(envelope: &mut Envelope, scope: Scope<'_>) -> Result<Option<Secre
     };
     let secret = Secret::new(random::bytes(scope.random)?);
     *stored = StoredSecret {
-        hash: secret.hash(scope.namespace),
+        hash: secret.hash(scope.hasher),
         nonce: [0; 16],
         previous: None,
     };

@@ -47,6 +47,9 @@ pub(crate) enum Progress {
 
 /// Commits a session, as far as it goes without waiting.
 pub(crate) fn start(state: &Arc<SessionState>, saves: bool, context: &mut Context<'_>) -> Progress {
+    if state.is_unchanged() {
+        return Progress::Done(Ok(()));
+    }
     let Some(turn) = Turn::try_take(state) else {
         let state = Arc::clone(state);
         return Progress::Pending(Box::pin(async move { save(&state, saves).await }));
@@ -146,8 +149,7 @@ impl SessionState {
         let live = &mut *guard;
         match step {
             Step::Delete(ending) => self.settle_end(live, ending),
-            Step::Create { fresh, .. } => {
-                let mut fresh = *fresh;
+            Step::Create { mut fresh, .. } => {
                 fresh.stored.loaded.tag = tag;
                 if let Some(secret) = &fresh.client.secret {
                     live.outgoing = Some(self.send(namespace, fresh.id, secret, &fresh.stored));
@@ -164,7 +166,7 @@ impl SessionState {
             }
             Step::Replace { mut applied, .. } => {
                 applied.stored.loaded.tag = tag;
-                self.settle_applied(live, *applied);
+                self.settle_applied(live, applied);
             }
             Step::Touch(record) => {
                 if let Base::Opened { stored, id, .. } = &mut live.base {
@@ -230,7 +232,7 @@ impl Turn {
 
     async fn take(state: &Arc<SessionState>) -> Self {
         loop {
-            let ended = state.commit_ended.notified();
+            let ended = state.changed.notified();
             if let Some(turn) = Self::try_take(state) {
                 return turn;
             }
@@ -245,6 +247,6 @@ impl Drop for Turn {
         live.is_committing = false;
         live.in_flight = None;
         drop(live);
-        self.0.commit_ended.notify_waiters();
+        self.0.changed.notify_waiters();
     }
 }

@@ -249,6 +249,7 @@ impl Queue {
         let engine = self.manager.state();
         let scope = Scope {
             namespace: namespace.name(),
+            hasher: &namespace.hasher,
             settings: &namespace.settings,
             random: &*engine.random,
             is_client_side: false,

@@ -23,11 +23,11 @@ use crate::{
 pub(crate) enum Step {
     Delete(Ending),
     Create {
-        fresh: Box<Fresh>,
+        fresh: Fresh,
         changes: Changes,
     },
     Replace {
-        applied: Box<Applied>,
+        applied: Applied,
         changes: Changes,
     },
     Touch(Record),
@@ -66,6 +66,32 @@ impl Step {
 }
 
 impl SessionState {
+    /// Whether a request has only read the session, and nothing else is due. So it is with most.
+    pub(crate) fn is_unchanged(&self) -> bool {
+        let (Ok(namespace), live) = (self.namespace(), self.live()) else {
+            return false;
+        };
+        let Base::Opened { id, stored, client } = &live.base else {
+            return matches!(live.base, Base::New)
+                && live.ending.is_none()
+                && live.changes.is_empty();
+        };
+        let settings = &namespace.settings;
+        let record = &stored.loaded.record;
+        let limits = settings.limits.of_session(stored.envelope.lifetime);
+        let is_unchanged = !live.is_committing
+            && live.ending.is_none()
+            && live.changes.is_empty()
+            && client.presented == Presented::Current
+            && !limits.touch_is_due(record.last_seen, live.opened)
+            && !apply::grace_is_long(&stored.envelope, client, live.opened)
+            && !self.rotation_is_due(&live, namespace);
+        if is_unchanged {
+            self.emit(Some(*id), EventKind::Unchanged);
+        }
+        is_unchanged
+    }
+
     /// Decides what to do next, and begins it. `None` when all is done; a client-side session is
     /// done at once.
     pub(crate) fn next_step(
@@ -110,6 +136,7 @@ impl SessionState {
     ) -> Scope<'a> {
         Scope {
             namespace: namespace.name(),
+            hasher: &namespace.hasher,
             settings: &namespace.settings,
             random: &*self.engine().random,
             is_client_side: namespace.store().is_none(),
@@ -145,7 +172,6 @@ impl SessionState {
         let call = Call::Write(store.create(key, fresh.stored.loaded.record.clone()));
         live.in_flight = Some(fresh.stored.frames.clone());
         let changes = std::mem::take(&mut live.changes);
-        let fresh = Box::new(fresh);
         Ok(Some((Step::Create { fresh, changes }, call)))
     }
 
@@ -214,7 +240,6 @@ impl SessionState {
                 let call = Call::Write(store.replace(key, record, stored.loaded.clone()));
                 live.in_flight = Some(applied.stored.frames.clone());
                 let changes = std::mem::take(&mut live.changes);
-                let applied = Box::new(applied);
                 return Ok(Some((Step::Replace { applied, changes }, call)));
             }
             if let Some(secret) = &applied.secret {
@@ -296,7 +321,7 @@ impl SessionState {
         let random = &*self.engine().random;
         let value = crate::client_side::seal(sealer, cookie, namespace.name(), id, record, random)?;
         let max_age = apply::max_age(&stored, settings, scope.now);
-        live.outgoing = Some(Outgoing::Set { value, max_age });
+        live.outgoing = Some(Outgoing::Sealed { value, max_age });
         live.changes = Changes::default();
         live.base = Base::Opened { id, stored, client };
         for event in events {
@@ -336,8 +361,8 @@ impl SessionState {
         secret: &Secret,
         stored: &Stored,
     ) -> Outgoing {
-        Outgoing::Set {
-            value: Token::new(id, secret.clone()).reveal(),
+        Outgoing::Token {
+            token: Token::new(id, secret.clone()),
             max_age: apply::max_age(stored, &namespace.settings, self.engine().now()),
         }
     }

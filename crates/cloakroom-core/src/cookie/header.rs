@@ -8,7 +8,11 @@ use crate::head::RequestHead;
 /// HTTP/2 splits them (RFC 9113, section 8.2.3).
 pub(crate) fn each_value(head: &dyn RequestHead, name: &str, visit: &mut dyn FnMut(&[u8])) {
     head.header("cookie", &mut |header| {
-        for pair in header.split(|byte| *byte == b';') {
+        let mut rest = Some(header);
+        while let Some(pairs) = rest {
+            let end = memchr::memchr(b';', pairs).unwrap_or(pairs.len());
+            let (pair, after) = pairs.split_at_checked(end).unwrap_or((pairs, &[]));
+            rest = after.split_first().map(|(_, after)| after);
             let pair = pair.trim_ascii();
             let value = pair
                 .strip_prefix(name.as_bytes())

@@ -1,7 +1,5 @@
 use std::{fmt::Write, time::Duration};
 
-use zeroize::Zeroizing;
-
 /// The cookie of a namespace: its name and attributes.
 ///
 /// Defaults: the namespace's name, `__Host-` before it, `Secure`, `HttpOnly`, `SameSite=Lax`,
@@ -157,9 +155,10 @@ pub(crate) struct CookieSpec {
 
 impl CookieSpec {
     /// The value of a `Set-Cookie` header.
-    pub(crate) fn set(&self, value: &Zeroizing<String>, max_age: Option<Duration>) -> String {
-        let capacity = self.name.len() + value.len() + self.attributes.len() + 24;
-        let mut text = String::with_capacity(capacity);
+    pub(crate) fn set(&self, value: &str, max_age: Option<Duration>) -> String {
+        // Without room to spare, a header value takes it over as it is.
+        let length = self.name.len() + 1 + value.len() + self.attributes.len();
+        let mut text = String::with_capacity(length);
         text.push_str(&self.name);
         text.push('=');
         text.push_str(value);
@@ -265,15 +264,11 @@ fn path_covers(outer: &str, inner: &str) -> bool {
 mod tests {
     use super::*;
 
-    fn value(text: &str) -> Zeroizing<String> {
-        Zeroizing::new(text.to_owned())
-    }
-
     #[test]
     fn defaults_are_the_strictest_that_work() {
         let spec = Cookie::default().compile("account", true).unwrap();
         assert_eq!(
-            spec.set(&value("v"), None),
+            spec.set("v", None),
             "__Host-account=v; Path=/; Secure; HttpOnly; SameSite=Lax"
         );
         assert_eq!(
@@ -302,7 +297,7 @@ mod tests {
             .same_site(SameSite::None)
             .partitioned();
         let spec = cookie.compile("n", true).unwrap();
-        let set = spec.set(&value(""), Some(Duration::ZERO));
+        let set = spec.set("", Some(Duration::ZERO));
         assert_eq!(set, spec.remove());
         assert!(set.contains(
             "; Domain=example.com; Path=/a; Secure; HttpOnly; SameSite=None; Partitioned"
@@ -312,7 +307,7 @@ mod tests {
     #[test]
     fn max_age_is_at_most_400_days() {
         let spec = Cookie::default().compile("n", true).unwrap();
-        let set = spec.set(&value("v"), Some(Duration::from_secs(500 * 86_400)));
+        let set = spec.set("v", Some(Duration::from_secs(500 * 86_400)));
         assert!(set.ends_with("; Max-Age=34560000"), "{set}");
     }
 

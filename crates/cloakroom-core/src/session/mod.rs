@@ -7,4 +7,4 @@ mod values;
 
 pub use handle::SessionHandle;
 pub use intents::Rotation;
-pub(crate) use state::{Base, Ending, Live, Outgoing, SessionState};
+pub(crate) use state::{Base, Ending, Live, Outgoing, Phase, SessionState};

@@ -1,10 +1,14 @@
 //! What a request has of one session.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::{
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
 
 use bytes::Bytes;
 use cloakroom_store::{Key, NamespaceId, SessionId, Timestamp};
-use tokio::sync::{Notify, OnceCell};
+use tokio::sync::Notify;
+#[cfg(feature = "client-side")]
 use zeroize::Zeroizing;
 
 use crate::{
@@ -15,6 +19,7 @@ use crate::{
     manager::{ManagerState, SessionManager},
     namespace::CompiledNamespace,
     ticket::Ticket,
+    token::Token,
 };
 
 /// One session of one request, shared by its handles.
@@ -22,13 +27,14 @@ pub(crate) struct SessionState {
     pub(crate) manager: SessionManager,
     pub(crate) index: usize,
     pub(crate) ticket: Ticket,
-    pub(crate) opening: OnceCell<()>,
-    pub(crate) commit_ended: Notify,
+    /// An opening or a commit has ended.
+    pub(crate) changed: Notify,
     live: Mutex<Live>,
 }
 
 /// What changes while the request runs.
 pub(crate) struct Live {
+    pub(crate) phase: Phase,
     pub(crate) base: Base,
     /// When the session was opened.
     pub(crate) opened: Timestamp,
@@ -49,6 +55,13 @@ pub(crate) struct Live {
     pub(crate) head_sent: bool,
     /// The cookie to send with the head.
     pub(crate) outgoing: Option<Outgoing>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Phase {
+    Unopened,
+    Opening,
+    Opened,
 }
 
 /// What was loaded.
@@ -79,9 +92,15 @@ pub(crate) struct Ending {
 }
 
 pub(crate) enum Outgoing {
-    Set {
+    Token {
+        token: Token,
+        max_age: Option<Duration>,
+    },
+    /// A client-side session.
+    #[cfg(feature = "client-side")]
+    Sealed {
         value: Zeroizing<String>,
-        max_age: Option<std::time::Duration>,
+        max_age: Option<Duration>,
     },
     Remove,
 }
@@ -92,9 +111,9 @@ impl SessionState {
             manager,
             index,
             ticket,
-            opening: OnceCell::new(),
-            commit_ended: Notify::new(),
+            changed: Notify::new(),
             live: Mutex::new(Live {
+                phase: Phase::Unopened,
                 base: Base::New,
                 opened: Timestamp::EPOCH,
                 changes: Changes::default(),
@@ -113,6 +132,10 @@ impl SessionState {
 
     pub(crate) fn live(&self) -> MutexGuard<'_, Live> {
         self.live.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn is_opened(&self) -> bool {
+        self.live().phase == Phase::Opened
     }
 
     pub(crate) fn engine(&self) -> &ManagerState {
