@@ -31,7 +31,7 @@ pub(crate) fn cookie_size(
     stored: Option<&Stored>,
     frames: usize,
 ) -> usize {
-    let subject = stored.and_then(|stored| stored.loaded.record.subject.as_ref());
+    let subject = stored.and_then(|stored| stored.meta.record.subject.as_ref());
     let head = HEAD_LENGTH + subject.map_or(0, |subject| subject.as_str().len());
     let envelope = Envelope::CLIENT_SIDE_LENGTH;
     cookie.name.len() + sealer.sealed_length(ID + head + envelope + frames)

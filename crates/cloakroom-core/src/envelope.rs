@@ -118,7 +118,7 @@ impl Envelope {
         if flags & HAS_LIFETIME != 0 {
             lifetime = Some(Duration::from_millis(u64::from_le_bytes(reader.array()?)));
         }
-        let frames = data.slice_ref(reader.0);
+        let start = data.len() - reader.0.len();
         let envelope = Self {
             epoch,
             epoch_began,
@@ -128,7 +128,8 @@ impl Envelope {
             secret,
             lifetime,
         };
-        Ok((envelope, Frames::parse(frames).map_err(|_| InvalidData)?))
+        let frames = Frames::parse(data, start).map_err(|_| InvalidData)?;
+        Ok((envelope, frames))
     }
 }
 

@@ -7,10 +7,11 @@ use bytes::{BufMut, Bytes, BytesMut};
 
 const HEAD: usize = 6;
 
-/// Frames whose lengths have been checked.
+/// Frames whose lengths have been checked, in the record's data behind the envelope.
 #[derive(Clone, Default)]
 pub(crate) struct Frames {
-    bytes: Bytes,
+    data: Bytes,
+    start: usize,
     len: usize,
 }
 
@@ -19,16 +20,25 @@ pub(crate) struct Frames {
 pub(crate) struct InvalidFrames;
 
 impl Frames {
-    /// Checks the lengths of all frames, and decodes nothing.
-    pub(crate) fn parse(bytes: Bytes) -> Result<Self, InvalidFrames> {
-        let mut rest = &*bytes;
+    /// Checks the lengths of all frames from `start` on, and decodes nothing.
+    pub(crate) fn parse(data: Bytes, start: usize) -> Result<Self, InvalidFrames> {
+        let mut rest = data.get(start..).ok_or(InvalidFrames)?;
         let mut len = 0;
         while !rest.is_empty() {
             let (_, _, after) = split(rest).ok_or(InvalidFrames)?;
             rest = after;
             len += 1;
         }
-        Ok(Self { bytes, len })
+        Ok(Self { data, start, len })
+    }
+
+    /// The data of the whole record.
+    pub(crate) fn record_data(&self) -> Bytes {
+        self.data.clone()
+    }
+
+    fn bytes(&self) -> &[u8] {
+        self.data.get(self.start..).unwrap_or_default()
     }
 
     pub(crate) fn get(&self, key: &str) -> Option<&[u8]> {
@@ -39,11 +49,11 @@ impl Frames {
 
     /// The value as a slice of the record, not a copy.
     pub(crate) fn get_bytes(&self, key: &str) -> Option<Bytes> {
-        self.get(key).map(|value| self.bytes.slice_ref(value))
+        self.get(key).map(|value| self.data.slice_ref(value))
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
-        let mut rest = &*self.bytes;
+        let mut rest = self.bytes();
         std::iter::from_fn(move || {
             let (key, value, after) = split(rest)?;
             rest = after;
@@ -56,7 +66,7 @@ impl Frames {
     }
 
     pub(crate) fn byte_len(&self) -> usize {
-        self.bytes.len()
+        self.bytes().len()
     }
 }
 
@@ -96,7 +106,7 @@ mod tests {
         for (key, value) in pairs {
             assert!(put(&mut bytes, key.as_bytes(), value));
         }
-        Frames::parse(bytes.freeze()).unwrap()
+        Frames::parse(bytes.freeze(), 0).unwrap()
     }
 
     #[test]
@@ -111,10 +121,10 @@ mod tests {
 
     #[test]
     fn every_truncation_is_an_error() {
-        let whole = frames(&[("key", b"value"), ("k", b"v")]).bytes;
+        let whole = frames(&[("key", b"value"), ("k", b"v")]).data;
         let ends = [0, HEAD + 8, whole.len()];
         for length in 0..=whole.len() {
-            let parsed = Frames::parse(whole.slice(..length));
+            let parsed = Frames::parse(whole.slice(..length), 0);
             assert_eq!(parsed.is_ok(), ends.contains(&length), "{length}");
         }
     }
@@ -122,7 +132,7 @@ mod tests {
     #[test]
     fn lengths_beyond_the_end_are_errors() {
         for bytes in [&b"\xff\xff\0\0\0\0"[..], b"\0\0\xff\xff\xff\xff"] {
-            assert!(Frames::parse(Bytes::from_static(bytes)).is_err());
+            assert!(Frames::parse(Bytes::from_static(bytes), 0).is_err());
         }
     }
 }

@@ -246,7 +246,7 @@ mod tests {
         for (key, value) in pairs {
             frames::put(&mut bytes, key.as_bytes(), value.as_bytes());
         }
-        Frames::parse(bytes.freeze()).unwrap()
+        Frames::parse(bytes.freeze(), 0).unwrap()
     }
 
     fn value(text: &str) -> Option<Bytes> {
@@ -266,7 +266,7 @@ mod tests {
         let mut bytes = BytesMut::new();
         assert!(journal.write(stored, Some(&values), &mut bytes));
         let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
-        let mut pairs: Vec<_> = Frames::parse(bytes.freeze())
+        let mut pairs: Vec<_> = Frames::parse(bytes.freeze(), 0)
             .unwrap()
             .iter()
             .map(|(k, v)| (text(k), text(v)))

@@ -343,6 +343,7 @@ impl Namespace {
         }
         Some(CompiledNamespace {
             id: id?,
+            name,
             hasher: SecretHasher::new(&self.name),
             backend: backend?,
             cookie: cookie?,
@@ -436,6 +437,7 @@ impl fmt::Debug for Namespace {
 /// A namespace that has been checked.
 pub(crate) struct CompiledNamespace {
     pub(crate) id: NamespaceId,
+    name: String,
     pub(crate) hasher: SecretHasher,
     pub(crate) backend: Backend,
     pub(crate) cookie: CookieSpec,
@@ -445,7 +447,7 @@ pub(crate) struct CompiledNamespace {
 
 impl CompiledNamespace {
     pub(crate) fn name(&self) -> &str {
-        self.id.as_str()
+        &self.name
     }
 
     /// The store that keeps its sessions; `None` when they are in their cookies.

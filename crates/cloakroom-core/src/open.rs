@@ -15,7 +15,8 @@ use crate::{
     token::{SecretHash, Token},
 };
 use cloakroom_store::{
-    AnyStore, Freshness, Key, Loaded, Operation, Store, StoreError, StoreErrorKind, Timestamp,
+    AnyStore, Freshness, Key, Loaded, Operation, SessionId, Store, StoreError, StoreErrorKind,
+    Timestamp,
 };
 
 /// How long after a new epoch requests with an older token count as late.
@@ -67,7 +68,7 @@ pub(crate) fn judge(
 /// Both what the record says and what the limits say now: limits that were shortened count for
 /// the sessions that there are.
 pub(crate) fn has_expired(stored: &Stored, settings: &Settings, now: Timestamp) -> bool {
-    let record = &stored.loaded.record;
+    let record = &stored.meta.record;
     let limits = settings.limits.of_session(stored.envelope.lifetime);
     let by_limits = limits.expires(stored.envelope.limit_began, record.last_seen);
     now >= record.expires.min(by_limits)
@@ -80,37 +81,37 @@ fn is_late(envelope: &Envelope, now: Timestamp) -> bool {
 impl SessionState {
     /// Loads the session, unless it is loaded. Whoever comes first does it, the others wait.
     pub(crate) async fn open(&self) -> Result<(), SessionError> {
-        let opening = loop {
-            let changed = self.changed.notified();
-            {
+        let now = self.engine().now();
+        let mut opening = loop {
+            let changed = {
                 let mut live = self.live();
                 match live.phase {
                     Phase::Opened => return Ok(()),
                     Phase::Unopened => {
                         live.phase = Phase::Opening;
-                        live.opened = self.engine().now();
-                        break Opening(self);
+                        break Opening(Some(self));
                     }
-                    Phase::Opening => {}
+                    Phase::Opening => live.wait(&self.changed),
                 }
-            }
+            };
             changed.await;
         };
-        self.load().await?;
-        self.live().phase = Phase::Opened;
-        drop(opening);
+        let base = self.load(now).await?;
+        opening.0 = None;
+        let mut live = self.live();
+        live.base = base;
+        live.opened = now;
+        live.phase = Phase::Opened;
+        live.wake(&self.changed);
         Ok(())
     }
 
-    async fn load(&self) -> Result<(), SessionError> {
+    async fn load(&self, now: Timestamp) -> Result<Base, SessionError> {
         let namespace = self.namespace()?;
         match &namespace.backend {
-            Backend::Store(store) => self.load_stored(namespace, store).await,
+            Backend::Store(store) => self.load_stored(namespace, store, now).await,
             #[cfg(feature = "client-side")]
-            Backend::Cookie { sealer, .. } => {
-                self.unseal(namespace, sealer);
-                Ok(())
-            }
+            Backend::Cookie { sealer, .. } => Ok(self.unseal(namespace, sealer, now)),
         }
     }
 
@@ -118,52 +119,33 @@ impl SessionState {
         &self,
         namespace: &CompiledNamespace,
         store: &AnyStore,
-    ) -> Result<(), SessionError> {
+        now: Timestamp,
+    ) -> Result<Base, SessionError> {
         if self.ticket.tokens.is_empty() {
             self.emit(None, self.without_ticket());
-            return Ok(());
+            return Ok(Base::New);
         }
         let mut budget = Budget::new(self.engine().deadlines.open, self.engine().deadlines.call);
         let mut choice = Choice::default();
         for token in &self.ticket.tokens {
-            self.try_token(namespace, store, token, &mut budget, &mut choice)
+            self.try_token(namespace, store, token, now, &mut budget, &mut choice)
                 .await?;
         }
-        self.settle_choice(choice);
-        Ok(())
-    }
-
-    /// Takes a session that a candidate opens, if it is the only one.
-    fn take_up(&self, opened: Base, choice: &mut Choice) {
-        let Base::Opened { id, client, .. } = &opened else {
-            return;
-        };
-        let mut live = self.live();
-        let takes = match &live.base {
-            Base::Opened { id: other, .. } if other != id => {
-                choice.are_several = true;
-                false
-            }
-            // Of two good tokens of one session the current one is not the previous one.
-            Base::Opened { .. } => client.presented == Presented::Current,
-            _ => true,
-        };
-        if takes {
-            live.base = opened;
-        }
+        Ok(self.choose(choice))
     }
 
     /// The one session that the candidates open; none when they open several.
-    fn settle_choice(&self, choice: Choice) {
-        let mut live = self.live();
+    fn choose(&self, choice: Choice) -> Base {
         if choice.are_several {
-            live.base = Base::New;
             self.emit(None, EventKind::DuplicateTokens);
-        } else if let Some(id) = live.id() {
-            self.emit(Some(id), EventKind::Opened);
-        } else if choice.is_late {
-            live.base = Base::Void(VoidReason::Late);
+            return Base::New;
         }
+        match choice.base {
+            Base::Opened { id, .. } => self.emit(Some(id), EventKind::Opened),
+            _ if choice.is_late => return Base::Void(VoidReason::Late),
+            _ => {}
+        }
+        choice.base
     }
 
     async fn try_token(
@@ -171,11 +153,11 @@ impl SessionState {
         namespace: &CompiledNamespace,
         store: &AnyStore,
         token: &Token,
+        now: Timestamp,
         budget: &mut Budget,
         choice: &mut Choice,
     ) -> Result<(), SessionError> {
         let settings = &namespace.settings;
-        let now = self.live().opened;
         let key = Key::new(namespace.id, token.id());
         let id = Some(token.id());
         let hash = token.secret().hash(&namespace.hasher);
@@ -217,7 +199,7 @@ impl SessionState {
                 presented,
             };
             let id = token.id();
-            self.take_up(Base::Opened { id, stored, client }, choice);
+            choice.take_up(id, stored, client);
             return Ok(());
         }
     }
@@ -284,12 +266,11 @@ impl SessionState {
     }
 
     #[cfg(feature = "client-side")]
-    fn unseal(&self, namespace: &CompiledNamespace, sealer: &Sealer) {
+    fn unseal(&self, namespace: &CompiledNamespace, sealer: &Sealer, now: Timestamp) -> Base {
         if self.ticket.sealed.is_empty() {
             self.emit(None, self.without_ticket());
-            return;
+            return Base::New;
         }
-        let now = self.live().opened;
         let mut choice = Choice::default();
         for sealed in &self.ticket.sealed {
             let Some((id, stored)) = crate::client_side::open(sealer, sealed) else {
@@ -305,30 +286,49 @@ impl SessionState {
                 secret: None,
                 presented: Presented::Current,
             };
-            self.take_up(Base::Opened { id, stored, client }, &mut choice);
+            choice.take_up(id, stored, client);
         }
-        self.settle_choice(choice);
+        self.choose(choice)
     }
 }
 
-/// What the candidates have come to, beside the session that is taken up.
-#[derive(Default)]
+/// What the candidates have come to.
 struct Choice {
+    base: Base,
     are_several: bool,
     is_late: bool,
 }
 
+impl Choice {
+    fn take_up(&mut self, id: SessionId, stored: Stored, client: Client) {
+        match &self.base {
+            Base::Opened { id: other, .. } if *other != id => self.are_several = true,
+            // Of two good tokens of one session the current one is not the previous one.
+            Base::Opened { .. } if client.presented != Presented::Current => {}
+            _ => self.base = Base::Opened { id, stored, client },
+        }
+    }
+}
+
+impl Default for Choice {
+    fn default() -> Self {
+        Self {
+            base: Base::New,
+            are_several: false,
+            is_late: false,
+        }
+    }
+}
+
 /// The session is being opened. Whoever stops halfway leaves it to the next.
-struct Opening<'a>(&'a SessionState);
+struct Opening<'a>(Option<&'a SessionState>);
 
 impl Drop for Opening<'_> {
     fn drop(&mut self) {
-        let mut live = self.0.live();
-        if live.phase == Phase::Opening {
+        if let Some(state) = self.0 {
+            let mut live = state.live();
             live.phase = Phase::Unopened;
-            live.base = Base::New;
+            live.wake(&state.changed);
         }
-        drop(live);
-        self.0.changed.notify_waiters();
     }
 }

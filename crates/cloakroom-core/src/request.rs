@@ -155,11 +155,10 @@ impl RequestSessions {
 
     /// Commits the sessions of this layer that the request has opened, and those that it ends.
     pub fn commit(&self, outcome: Outcome) -> Commit {
-        let opened = |slot: &Slot| {
-            let state = slot.state.as_ref()?;
-            state.is_opened().then(|| Arc::clone(state))
-        };
-        Commit::new(self.slots().iter().filter_map(opened).collect(), outcome)
+        let slots = self.slots();
+        let states = slots.iter().filter_map(|slot| slot.state.as_ref());
+        let changed = states.filter(|state| !state.is_unchanged()).map(Arc::clone);
+        Commit::new(changed.collect(), outcome)
     }
 
     /// Writes the headers of this layer's sessions. What changes a session from here on has to be

@@ -132,7 +132,7 @@ pub(crate) fn apply(
     if changes_data {
         events.push(EventKind::Saved);
     }
-    let mut record = onto.loaded.record.clone();
+    let mut record = onto.meta.record.clone();
     if let Some(subject) = &changes.login {
         record.subject = Some(subject.clone());
     }
@@ -233,7 +233,7 @@ pub(crate) fn max_age(stored: &Stored, settings: &Settings, now: Timestamp) -> O
 
 /// The record with its use noted at `now`; nothing else changes, the version included.
 pub(crate) fn touched(stored: &Stored, settings: &Settings, now: Timestamp) -> Record {
-    let mut record = stored.loaded.record.clone();
+    let mut record = stored.record();
     record.last_seen = record.last_seen.max(now);
     record.expires = expires(&stored.envelope, settings, record.last_seen);
     record
@@ -294,7 +294,7 @@ fn rotate(
     let Some(secret) = presented.next(&nonce) else {
         return Ok(None);
     };
-    let last_seen = onto.loaded.record.last_seen.max(scope.now);
+    let last_seen = onto.meta.record.last_seen.max(scope.now);
     *stored = StoredSecret {
         hash: secret.hash(scope.hasher),
         nonce,
@@ -382,10 +382,9 @@ fn write(
     }
     record.version = Version::from_bits(u64::from_le_bytes(random::bytes(scope.random)?));
     record.expires = expires(&envelope, scope.settings, record.last_seen);
-    record.data = data.freeze();
-    let frames = Frames::parse(record.data.slice(envelope_length..)).unwrap_or_default();
+    let frames = Frames::parse(data.freeze(), envelope_length).unwrap_or_default();
     Ok(Stored {
-        loaded: Loaded::new(record),
+        meta: Loaded::new(record),
         envelope,
         frames,
     })

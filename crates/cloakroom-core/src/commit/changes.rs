@@ -1,7 +1,6 @@
 use std::time::Duration;
 
-use bytes::Bytes;
-use cloakroom_store::{Loaded, Subject};
+use cloakroom_store::{Loaded, Record, Subject};
 use smallvec::SmallVec;
 
 use crate::{
@@ -92,20 +91,40 @@ fn fnv(key: &str) -> u64 {
 /// A record, read.
 #[derive(Clone)]
 pub(crate) struct Stored {
-    pub(crate) loaded: Loaded,
+    /// The record but for its data, which `frames` has: counting references to it twice would
+    /// cost each read.
+    pub(crate) meta: Loaded,
     pub(crate) envelope: Envelope,
     pub(crate) frames: Frames,
 }
 
 impl Stored {
-    pub(crate) fn read(loaded: Loaded) -> Result<Self, InvalidData> {
-        let data: Bytes = loaded.record.data.clone();
+    pub(crate) fn read(mut loaded: Loaded) -> Result<Self, InvalidData> {
+        let data = std::mem::take(&mut loaded.record.data);
         let (envelope, frames) = Envelope::decode(data)?;
         Ok(Self {
-            loaded,
+            meta: loaded,
             envelope,
             frames,
         })
+    }
+
+    /// The whole record.
+    pub(crate) fn record(&self) -> Record {
+        let mut record = self.meta.record.clone();
+        record.data = self.frames.record_data();
+        record
+    }
+
+    /// Takes over the times of a record that was touched.
+    pub(crate) fn note_use(&mut self, touched: &Record) {
+        self.meta.record.last_seen = touched.last_seen;
+        self.meta.record.expires = touched.expires;
+    }
+
+    /// The record as it was loaded.
+    pub(crate) fn loaded(&self) -> Loaded {
+        Loaded::with_tag(self.record(), self.meta.tag)
     }
 }
 

@@ -47,9 +47,6 @@ pub(crate) enum Progress {
 
 /// Commits a session, as far as it goes without waiting.
 pub(crate) fn start(state: &Arc<SessionState>, saves: bool, context: &mut Context<'_>) -> Progress {
-    if state.is_unchanged() {
-        return Progress::Done(Ok(()));
-    }
     let Some(turn) = Turn::try_take(state) else {
         let state = Arc::clone(state);
         return Progress::Pending(Box::pin(async move { save(&state, saves).await }));
@@ -150,7 +147,7 @@ impl SessionState {
         match step {
             Step::Delete(ending) => self.settle_end(live, ending),
             Step::Create { mut fresh, .. } => {
-                fresh.stored.loaded.tag = tag;
+                fresh.stored.meta.tag = tag;
                 if let Some(secret) = &fresh.client.secret {
                     live.outgoing = Some(self.send(namespace, fresh.id, secret, &fresh.stored));
                 }
@@ -165,12 +162,12 @@ impl SessionState {
                     .for_each(|event| self.emit(Some(id), event));
             }
             Step::Replace { mut applied, .. } => {
-                applied.stored.loaded.tag = tag;
+                applied.stored.meta.tag = tag;
                 self.settle_applied(live, applied);
             }
             Step::Touch(record) => {
                 if let Base::Opened { stored, id, .. } = &mut live.base {
-                    stored.loaded.record = record;
+                    stored.note_use(&record);
                     let id = Some(*id);
                     drop(guard);
                     self.emit(id, EventKind::Touched);
@@ -232,12 +229,17 @@ impl Turn {
 
     async fn take(state: &Arc<SessionState>) -> Self {
         loop {
-            let ended = state.changed.notified();
-            if let Some(turn) = Self::try_take(state) {
-                return turn;
-            }
+            let ended = {
+                let mut live = state.live();
+                if !live.is_committing {
+                    live.is_committing = true;
+                    break;
+                }
+                live.wait(&state.changed)
+            };
             ended.await;
         }
+        Self(Arc::clone(state))
     }
 }
 
@@ -246,7 +248,6 @@ impl Drop for Turn {
         let mut live = self.0.live();
         live.is_committing = false;
         live.in_flight = None;
-        drop(live);
-        self.0.changed.notify_waiters();
+        live.wake(&self.0.changed);
     }
 }

@@ -190,9 +190,9 @@ impl Queue {
                 self.held = Some(before);
                 return round.answer(batch);
             }
-            let record = round.after.loaded.record.clone();
+            let record = round.after.record();
             let version = record.version;
-            let replaced = store.replace(self.key, record, before.loaded);
+            let replaced = store.replace(self.key, record, before.loaded());
             match call(replaced, Operation::Replace, &mut budget).await {
                 Ok(tag) => return self.written(round, batch, tag),
                 Err(error) if error.kind() == StoreErrorKind::Conflict => {
@@ -287,7 +287,7 @@ impl Queue {
     }
 
     fn written(&mut self, mut round: Round, batch: Vec<Waiting>, tag: Tag) {
-        round.after.loaded.tag = tag;
+        round.after.meta.tag = tag;
         self.held = Some(round.after.clone());
         round.answer(batch);
     }

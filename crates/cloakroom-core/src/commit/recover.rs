@@ -61,10 +61,10 @@ impl SessionState {
             }
             Step::Create { mut fresh, changes } => {
                 let key = self.namespace().map(|n| Key::new(n.id, fresh.id))?;
-                let version = fresh.stored.loaded.record.version;
+                let version = fresh.stored.meta.record.version;
                 match self.find_written(&error, key, version, budget).await {
                     Some(found) => {
-                        fresh.stored.loaded.tag = found.tag;
+                        fresh.stored.meta.tag = found.tag;
                         let tag = found.tag;
                         self.settle(Step::Create { fresh, changes }, tag);
                         Ok(false)
@@ -79,7 +79,7 @@ impl SessionState {
             }
             Step::Replace { applied, changes } => {
                 let id = self.live().id();
-                let version = applied.stored.loaded.record.version;
+                let version = applied.stored.meta.record.version;
                 let found = match (id, self.namespace()) {
                     (Some(id), Ok(namespace)) => {
                         let key = Key::new(namespace.id, id);

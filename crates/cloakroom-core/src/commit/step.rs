@@ -15,7 +15,7 @@ use crate::{
     error::SessionError,
     event::{EventKind, VoidReason},
     namespace::{Backend, CompiledNamespace},
-    session::{Base, Ending, Live, Outgoing, SessionState},
+    session::{Base, Ending, Live, Outgoing, Phase, SessionState},
     token::{Secret, Token},
 };
 
@@ -71,18 +71,19 @@ impl SessionState {
         let (Ok(namespace), live) = (self.namespace(), self.live()) else {
             return false;
         };
+        if live.phase != Phase::Opened {
+            return true;
+        }
+        if live.is_committing || live.ending.is_some() || !live.changes.is_empty() {
+            return false;
+        }
         let Base::Opened { id, stored, client } = &live.base else {
-            return matches!(live.base, Base::New)
-                && live.ending.is_none()
-                && live.changes.is_empty();
+            return true;
         };
         let settings = &namespace.settings;
-        let record = &stored.loaded.record;
+        let record = &stored.meta.record;
         let limits = settings.limits.of_session(stored.envelope.lifetime);
-        let is_unchanged = !live.is_committing
-            && live.ending.is_none()
-            && live.changes.is_empty()
-            && client.presented == Presented::Current
+        let is_unchanged = client.presented == Presented::Current
             && !limits.touch_is_due(record.last_seen, live.opened)
             && !apply::grace_is_long(&stored.envelope, client, live.opened)
             && !self.rotation_is_due(&live, namespace);
@@ -169,7 +170,7 @@ impl SessionState {
         let created = apply::create(&live.changes, live.changes_are_of_another, scope);
         let fresh = self.unless_refused(live, created)?;
         let key = Key::new(namespace.id, fresh.id);
-        let call = Call::Write(store.create(key, fresh.stored.loaded.record.clone()));
+        let call = Call::Write(store.create(key, fresh.stored.record()));
         live.in_flight = Some(fresh.stored.frames.clone());
         let changes = std::mem::take(&mut live.changes);
         Ok(Some((Step::Create { fresh, changes }, call)))
@@ -236,8 +237,8 @@ impl SessionState {
                     let changes = std::mem::take(&mut live.changes);
                     return Ok(Some((Step::Queue(changes), Call::None)));
                 }
-                let record = applied.stored.loaded.record.clone();
-                let call = Call::Write(store.replace(key, record, stored.loaded.clone()));
+                let record = applied.stored.record();
+                let call = Call::Write(store.replace(key, record, stored.loaded()));
                 live.in_flight = Some(applied.stored.frames.clone());
                 let changes = std::mem::take(&mut live.changes);
                 return Ok(Some((Step::Replace { applied, changes }, call)));
@@ -253,10 +254,10 @@ impl SessionState {
         if settings
             .limits
             .of_session(stored.envelope.lifetime)
-            .touch_is_due(stored.loaded.record.last_seen, live.opened)
+            .touch_is_due(stored.meta.record.last_seen, live.opened)
         {
             let record = apply::touched(stored, settings, live.opened);
-            let call = Call::Other(store.touch(key, record.clone(), stored.loaded.clone()));
+            let call = Call::Other(store.touch(key, record.clone(), stored.loaded()));
             return Ok(Some((Step::Touch(record), call)));
         }
         self.emit(Some(id), EventKind::Unchanged);
@@ -269,7 +270,7 @@ impl SessionState {
         else {
             return false;
         };
-        stored.loaded.record.subject.is_some()
+        stored.meta.record.subject.is_some()
             && live.opened.saturating_since(stored.envelope.rotated) >= interval
             && apply::can_rotate(&stored.envelope, client, live.opened)
     }
@@ -293,15 +294,15 @@ impl SessionState {
                     refused => self.unless_refused(live, refused)?,
                 };
                 let limits = settings.limits.of_session(applied.stored.envelope.lifetime);
-                let last_seen = applied.stored.loaded.record.last_seen;
+                let last_seen = applied.stored.meta.record.last_seen;
                 if !applied.is_written {
                     if live.head_sent || !limits.touch_is_due(last_seen, scope.now) {
                         live.changes = Changes::default();
                         self.emit(Some(id), EventKind::Unchanged);
                         return Ok(());
                     }
-                    applied.stored.loaded.record =
-                        apply::touched(&applied.stored, settings, scope.now);
+                    let touched = apply::touched(&applied.stored, settings, scope.now);
+                    applied.stored.note_use(&touched);
                     applied.events.push(EventKind::Touched);
                 }
                 client.epoch = applied.stored.envelope.epoch;
@@ -316,7 +317,7 @@ impl SessionState {
                 (fresh.id, fresh.stored, fresh.client, fresh.events)
             }
         };
-        let record = &stored.loaded.record;
+        let record = &stored.record();
         let cookie = &namespace.cookie;
         let random = &*self.engine().random;
         let value = crate::client_side::seal(sealer, cookie, namespace.name(), id, record, random)?;

@@ -52,7 +52,7 @@ impl SessionHandle {
     pub fn created(&self) -> Timestamp {
         let live = self.0.live();
         let stored = live.stored();
-        stored.map_or(live.opened, |stored| stored.loaded.record.created)
+        stored.map_or(live.opened, |stored| stored.meta.record.created)
     }
 
     /// When it was last used before this request, to within the touch threshold.
@@ -60,7 +60,7 @@ impl SessionHandle {
     pub fn last_seen(&self) -> Timestamp {
         let live = self.0.live();
         let stored = live.stored();
-        stored.map_or(live.opened, |stored| stored.loaded.record.last_seen)
+        stored.map_or(live.opened, |stored| stored.meta.record.last_seen)
     }
 
     /// When it ends by its limits, unless it is used.
@@ -68,7 +68,7 @@ impl SessionHandle {
     pub fn expires(&self) -> Timestamp {
         let live = self.0.live();
         match (live.stored(), self.0.namespace()) {
-            (Some(stored), _) => stored.loaded.record.expires,
+            (Some(stored), _) => stored.meta.record.expires,
             (None, Ok(namespace)) => namespace.settings.limits.expires(live.opened, live.opened),
             (None, Err(_)) => live.opened,
         }
@@ -80,7 +80,7 @@ impl SessionHandle {
         let live = self.0.live();
         match &live.changes.login {
             Some(subject) => Some(subject.clone()),
-            None => live.stored()?.loaded.record.subject.clone(),
+            None => live.stored()?.meta.record.subject.clone(),
         }
     }
 

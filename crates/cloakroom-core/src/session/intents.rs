@@ -40,7 +40,7 @@ impl SessionHandle {
         let stored = live.stored();
         let before = match &live.changes.login {
             Some(pending) => Some(pending),
-            None => stored.and_then(|stored| stored.loaded.record.subject.as_ref()),
+            None => stored.and_then(|stored| stored.meta.record.subject.as_ref()),
         };
         if before.is_some_and(|before| *before != subject) {
             live.end(self.key_namespace());

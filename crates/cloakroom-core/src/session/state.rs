@@ -7,7 +7,7 @@ use std::{
 
 use bytes::Bytes;
 use cloakroom_store::{Key, NamespaceId, SessionId, Timestamp};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, futures::Notified};
 #[cfg(feature = "client-side")]
 use zeroize::Zeroizing;
 
@@ -27,7 +27,7 @@ pub(crate) struct SessionState {
     pub(crate) manager: SessionManager,
     pub(crate) index: usize,
     pub(crate) ticket: Ticket,
-    /// An opening or a commit has ended.
+    /// Tells those who wait that an opening or a commit has ended.
     pub(crate) changed: Notify,
     live: Mutex<Live>,
 }
@@ -50,6 +50,7 @@ pub(crate) struct Live {
     /// The changes were made on another session than the base.
     pub(crate) changes_are_of_another: bool,
     pub(crate) is_committing: bool,
+    has_waiters: bool,
     /// Ended while it is being committed: what the commit brings is ended too.
     pub(crate) ends_after_commit: bool,
     pub(crate) head_sent: bool,
@@ -123,6 +124,7 @@ impl SessionState {
                 ending: None,
                 changes_are_of_another: false,
                 is_committing: false,
+                has_waiters: false,
                 ends_after_commit: false,
                 head_sent: false,
                 outgoing: None,
@@ -162,6 +164,19 @@ impl SessionState {
 }
 
 impl Live {
+    /// A future that ends when the opening or the commit that is under way has ended.
+    pub(crate) fn wait<'a>(&mut self, changed: &'a Notify) -> Notified<'a> {
+        self.has_waiters = true;
+        changed.notified()
+    }
+
+    /// Wakes those who wait. As a rule nobody does, and then it costs nothing.
+    pub(crate) fn wake(&mut self, changed: &Notify) {
+        if std::mem::take(&mut self.has_waiters) {
+            changed.notify_waiters();
+        }
+    }
+
     pub(crate) fn id(&self) -> Option<SessionId> {
         match &self.base {
             Base::Opened { id, .. } => Some(*id),
@@ -260,11 +275,9 @@ impl Live {
 
 impl Drop for SessionState {
     fn drop(&mut self) {
-        let live = self.live();
+        let live = self.live.get_mut().unwrap_or_else(PoisonError::into_inner);
         let id = live.id();
-        let is_lost = live.head_sent && (!live.changes.is_empty() || live.ending.is_some());
-        drop(live);
-        if is_lost {
+        if live.head_sent && (!live.changes.is_empty() || live.ending.is_some()) {
             self.emit(id, EventKind::Dropped);
         }
     }
