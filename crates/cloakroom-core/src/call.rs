@@ -60,11 +60,20 @@ pub(crate) async fn call<T>(
     if let Poll::Ready(result) = first {
         return result;
     }
+    // Boxed, so that the futures of callers stay small; a store that waits costs more than that.
+    Box::pin(wait(future, operation, budget.next())).await
+}
+
+async fn wait<T>(
+    future: impl Future<Output = Result<T, StoreError>> + Unpin,
+    operation: Operation,
+    limit: Duration,
+) -> Result<T, StoreError> {
     if Handle::try_current().is_err() {
         let error = StoreError::new(StoreErrorKind::Other, operation);
         return Err(error.with_source("a store that does not answer at once needs a tokio runtime"));
     }
-    match tokio::time::timeout(budget.next(), future).await {
+    match tokio::time::timeout(limit, future).await {
         Ok(result) => result,
         Err(_) => Err(StoreError::new(StoreErrorKind::TimedOut, operation)),
     }

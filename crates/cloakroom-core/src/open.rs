@@ -2,21 +2,22 @@
 
 use std::time::Duration;
 
+use cloakroom_store::{
+    Freshness, Key, Loaded, Operation, SessionId, Store, StoreError, StoreErrorKind, StoreFuture,
+    Timestamp,
+};
+
 #[cfg(feature = "client-side")]
-use crate::sealed::Sealer;
+use crate::namespace::Backend;
 use crate::{
     call::{Budget, call},
     commit::{Client, Presented, Stored},
     envelope::Envelope,
     error::SessionError,
     event::{EventKind, VoidReason},
-    namespace::{Backend, CompiledNamespace, CorruptPolicy, ReplacedTokenPolicy, Settings},
-    session::{Base, Phase, SessionState},
-    token::{SecretHash, Token},
-};
-use cloakroom_store::{
-    AnyStore, Freshness, Key, Loaded, Operation, SessionId, Store, StoreError, StoreErrorKind,
-    Timestamp,
+    namespace::{CompiledNamespace, CorruptPolicy, ReplacedTokenPolicy, Settings},
+    session::{Base, Live, Phase, SessionState},
+    token::SecretHash,
 };
 
 /// How long after a new epoch requests with an older token count as late.
@@ -37,6 +38,19 @@ pub(crate) enum Judgement {
     Wrong,
     /// The session has expired.
     Expired,
+}
+
+impl Judgement {
+    /// What is to be said of a token that opens nothing; `None` is no record.
+    fn event(judgement: Option<Self>) -> EventKind {
+        match judgement {
+            None => EventKind::UnknownToken,
+            Some(Self::Late) => EventKind::Late,
+            Some(Self::Replaced) => EventKind::ReplacedToken,
+            Some(Self::Expired) => EventKind::Expired,
+            Some(_) => EventKind::WrongSecret,
+        }
+    }
 }
 
 /// Judges a token's hash by the record of its id.
@@ -80,204 +94,164 @@ fn is_late(envelope: &Envelope, now: Timestamp) -> bool {
 
 impl SessionState {
     /// Loads the session, unless it is loaded. Whoever comes first does it, the others wait.
+    ///
+    /// What it keeps over an await is small, since frameworks move the futures of handlers about.
     pub(crate) async fn open(&self) -> Result<(), SessionError> {
-        let now = self.engine().now();
-        let mut opening = loop {
+        let opening = loop {
             let changed = {
                 let mut live = self.live();
                 match live.phase {
                     Phase::Opened => return Ok(()),
                     Phase::Unopened => {
                         live.phase = Phase::Opening;
-                        break Opening(Some(self));
+                        live.opened = self.engine().now();
+                        break Opening(self);
                     }
                     Phase::Opening => live.wait(&self.changed),
                 }
             };
             changed.await;
         };
-        let base = self.load(now).await?;
-        opening.0 = None;
-        let mut live = self.live();
-        live.base = base;
-        live.opened = now;
-        live.phase = Phase::Opened;
-        live.wake(&self.changed);
+        let mut attempt = Attempt::new(self);
+        while let Some(load) = self.next_load(&attempt) {
+            let loaded = call(load, Operation::Load, &mut attempt.budget).await;
+            if let Some(key) = self.take_up(loaded, &mut attempt)? {
+                Box::pin(self.end_replaced(key, &mut attempt.budget)).await?;
+            }
+        }
+        self.settle_opening(&attempt)?;
+        drop(opening);
         Ok(())
     }
 
-    async fn load(&self, now: Timestamp) -> Result<Base, SessionError> {
-        let namespace = self.namespace()?;
-        match &namespace.backend {
-            Backend::Store(store) => self.load_stored(namespace, store, now).await,
-            #[cfg(feature = "client-side")]
-            Backend::Cookie { sealer, .. } => Ok(self.unseal(namespace, sealer, now)),
-        }
-    }
-
-    async fn load_stored(
-        &self,
-        namespace: &CompiledNamespace,
-        store: &AnyStore,
-        now: Timestamp,
-    ) -> Result<Base, SessionError> {
-        if self.ticket.tokens.is_empty() {
-            self.emit(None, self.without_ticket());
-            return Ok(Base::New);
-        }
-        let mut budget = Budget::new(self.engine().deadlines.open, self.engine().deadlines.call);
-        let mut choice = Choice::default();
-        for token in &self.ticket.tokens {
-            self.try_token(namespace, store, token, now, &mut budget, &mut choice)
-                .await?;
-        }
-        Ok(self.choose(choice))
-    }
-
-    /// The one session that the candidates open; none when they open several.
-    fn choose(&self, choice: Choice) -> Base {
-        if choice.are_several {
-            self.emit(None, EventKind::DuplicateTokens);
-            return Base::New;
-        }
-        match choice.base {
-            Base::Opened { id, .. } => self.emit(Some(id), EventKind::Opened),
-            _ if choice.is_late => return Base::Void(VoidReason::Late),
-            _ => {}
-        }
-        choice.base
-    }
-
-    async fn try_token(
-        &self,
-        namespace: &CompiledNamespace,
-        store: &AnyStore,
-        token: &Token,
-        now: Timestamp,
-        budget: &mut Budget,
-        choice: &mut Choice,
-    ) -> Result<(), SessionError> {
-        let settings = &namespace.settings;
+    /// The load of the candidate whose turn it is.
+    fn next_load(&self, attempt: &Attempt) -> Option<StoreFuture<Option<Loaded>>> {
+        let token = self.ticket.tokens.get(attempt.candidate)?;
+        let namespace = self.namespace().ok()?;
         let key = Key::new(namespace.id, token.id());
-        let id = Some(token.id());
-        let hash = token.secret().hash(&namespace.hasher);
-        let answers_from_copies = store.answers_from_copies();
-        let mut freshness = Freshness::Any;
-        loop {
-            let is_final = freshness == Freshness::Latest || !answers_from_copies;
-            let found = self.load_record(store, key, freshness, budget).await;
-            freshness = Freshness::Latest;
-            let loaded = match found {
-                Ok(Some(loaded)) => loaded,
-                Ok(None) if !is_final => continue,
-                Ok(None) => {
-                    self.emit(id, EventKind::UnknownToken);
-                    return Ok(());
+        Some(namespace.store()?.load(key, attempt.freshness))
+    }
+
+    /// Judges what was loaded for a candidate, and takes the session up if it opens it. Gives the
+    /// key of a session that is to be ended.
+    fn take_up(
+        &self,
+        loaded: Result<Option<Loaded>, StoreError>,
+        attempt: &mut Attempt,
+    ) -> Result<Option<Key>, SessionError> {
+        let namespace = self.namespace()?;
+        let (Some(token), Some(store)) =
+            (self.ticket.tokens.get(attempt.candidate), namespace.store())
+        else {
+            return Ok(None);
+        };
+        let id = token.id();
+        let may_be_stale = attempt.freshness == Freshness::Any && store.answers_from_copies();
+        let found = match loaded {
+            Ok(Some(loaded)) => match Stored::read(loaded) {
+                Ok(stored) => Some(stored),
+                Err(_) => return self.corrupt(namespace, id, attempt),
+            },
+            Ok(None) => None,
+            Err(error) => {
+                let kind = error.kind();
+                self.emit(Some(id), EventKind::StoreFailed(Operation::Load, kind));
+                if kind == StoreErrorKind::Corrupt {
+                    return self.corrupt(namespace, id, attempt);
                 }
-                Err(error) if error.kind() == StoreErrorKind::Corrupt => {
-                    return self.corrupt(namespace, token);
-                }
-                Err(error) => return Err(SessionError::Store(error)),
-            };
-            let Ok(stored) = Stored::read(loaded) else {
-                return self.corrupt(namespace, token);
-            };
-            let judgement = judge(&stored, hash, settings, now);
-            let presented = match judgement {
-                Judgement::Current => Presented::Current,
-                Judgement::Previous => Presented::Previous,
-                _ if !is_final => continue,
-                refused => {
-                    return self
-                        .refuse(namespace, store, key, refused, budget, choice)
-                        .await;
-                }
-            };
+                return Err(SessionError::Store(error));
+            }
+        };
+        let mut live = self.live();
+        let judgement = found.as_ref().map(|stored| {
+            let hash = token.secret().hash(&namespace.hasher);
+            judge(stored, hash, &namespace.settings, live.opened)
+        });
+        let presented = match judgement {
+            Some(Judgement::Current) => Some(Presented::Current),
+            Some(Judgement::Previous) => Some(Presented::Previous),
+            _ if may_be_stale => {
+                attempt.freshness = Freshness::Latest;
+                return Ok(None);
+            }
+            _ => None,
+        };
+        attempt.next();
+        if let (Some(stored), Some(presented)) = (found, presented) {
             let client = Client {
                 epoch: stored.envelope.epoch,
                 secret: Some(token.secret().clone()),
                 presented,
             };
-            let id = token.id();
-            choice.take_up(id, stored, client);
-            return Ok(());
+            attempt.are_several |= live.take_up(id, stored, client);
+            return Ok(None);
         }
+        drop(live);
+        attempt.is_late |= judgement == Some(Judgement::Late);
+        self.emit(Some(id), Judgement::event(judgement));
+        let ends = namespace.settings.on_replaced_token == ReplacedTokenPolicy::EndSession;
+        let is_replaced = judgement == Some(Judgement::Replaced);
+        Ok((is_replaced && ends).then(|| Key::new(namespace.id, id)))
     }
 
-    /// Notes why a token opens nothing.
-    async fn refuse(
-        &self,
-        namespace: &CompiledNamespace,
-        store: &AnyStore,
-        key: Key,
-        judgement: Judgement,
-        budget: &mut Budget,
-        choice: &mut Choice,
-    ) -> Result<(), SessionError> {
-        let id = Some(key.id);
-        match judgement {
-            Judgement::Late => {
-                self.emit(id, EventKind::Late);
-                choice.is_late = true;
-            }
-            Judgement::Expired => self.emit(id, EventKind::Expired),
-            Judgement::Replaced => {
-                self.emit(id, EventKind::ReplacedToken);
-                if namespace.settings.on_replaced_token == ReplacedTokenPolicy::EndSession {
-                    call(store.delete(key), Operation::Delete, budget).await?;
-                    self.emit(id, EventKind::Ended);
-                }
-            }
-            _ => self.emit(id, EventKind::WrongSecret),
+    async fn end_replaced(&self, key: Key, budget: &mut Budget) -> Result<(), SessionError> {
+        if let Some(store) = self.namespace()?.store() {
+            call(store.delete(key), Operation::Delete, budget).await?;
+            self.emit(Some(key.id), EventKind::Ended);
         }
         Ok(())
     }
 
-    async fn load_record(
+    fn corrupt(
         &self,
-        store: &AnyStore,
-        key: Key,
-        freshness: Freshness,
-        budget: &mut Budget,
-    ) -> Result<Option<Loaded>, StoreError> {
-        let loaded = call(store.load(key, freshness), Operation::Load, budget).await;
-        if let Err(error) = &loaded {
-            let kind = EventKind::StoreFailed(Operation::Load, error.kind());
-            self.emit(Some(key.id), kind);
-        }
-        loaded
-    }
-
-    fn corrupt(&self, namespace: &CompiledNamespace, token: &Token) -> Result<(), SessionError> {
-        self.emit(Some(token.id()), EventKind::Corrupt);
+        namespace: &CompiledNamespace,
+        id: SessionId,
+        attempt: &mut Attempt,
+    ) -> Result<Option<Key>, SessionError> {
+        self.emit(Some(id), EventKind::Corrupt);
+        attempt.next();
         match namespace.settings.on_corrupt {
-            CorruptPolicy::Reset => Ok(()),
+            CorruptPolicy::Reset => Ok(None),
             CorruptPolicy::Fail => Err(SessionError::Corrupt {
                 namespace: namespace.name().to_owned(),
             }),
         }
     }
 
-    fn without_ticket(&self) -> EventKind {
-        match self.ticket.is_malformed {
-            true => EventKind::MalformedToken,
-            false => EventKind::NoToken,
+    /// The one session that the candidates open; none when they open several.
+    fn settle_opening(&self, attempt: &Attempt) -> Result<(), SessionError> {
+        let mut live = self.live();
+        let are_several = attempt.are_several | self.unseal(&mut live)?;
+        live.phase = Phase::Opened;
+        if are_several {
+            live.base = Base::New;
+            self.emit(None, EventKind::DuplicateTokens);
+        } else if let Some(id) = live.id() {
+            self.emit(Some(id), EventKind::Opened);
+        } else if attempt.is_late {
+            live.base = Base::Void(VoidReason::Late);
+        } else if self.ticket.is_malformed {
+            self.emit(None, EventKind::MalformedToken);
+        } else if self.ticket.is_empty() {
+            self.emit(None, EventKind::NoToken);
         }
+        Ok(())
     }
 
+    /// Takes up the session of a client-side namespace. `true` when there are several.
     #[cfg(feature = "client-side")]
-    fn unseal(&self, namespace: &CompiledNamespace, sealer: &Sealer, now: Timestamp) -> Base {
-        if self.ticket.sealed.is_empty() {
-            self.emit(None, self.without_ticket());
-            return Base::New;
-        }
-        let mut choice = Choice::default();
+    fn unseal(&self, live: &mut Live) -> Result<bool, SessionError> {
+        let namespace = self.namespace()?;
+        let Backend::Cookie { sealer, .. } = &namespace.backend else {
+            return Ok(false);
+        };
+        let mut are_several = false;
         for sealed in &self.ticket.sealed {
             let Some((id, stored)) = crate::client_side::open(sealer, sealed) else {
                 self.emit(None, EventKind::MalformedToken);
                 continue;
             };
-            if has_expired(&stored, &namespace.settings, now) {
+            if has_expired(&stored, &namespace.settings, live.opened) {
                 self.emit(Some(id), EventKind::Expired);
                 continue;
             }
@@ -286,49 +260,72 @@ impl SessionState {
                 secret: None,
                 presented: Presented::Current,
             };
-            choice.take_up(id, stored, client);
+            are_several |= live.take_up(id, stored, client);
         }
-        self.choose(choice)
+        Ok(are_several)
+    }
+
+    #[cfg(not(feature = "client-side"))]
+    #[expect(
+        clippy::unused_self,
+        clippy::unnecessary_wraps,
+        reason = "the twin of a feature"
+    )]
+    fn unseal(&self, _: &mut Live) -> Result<bool, SessionError> {
+        Ok(false)
     }
 }
 
-/// What the candidates have come to.
-struct Choice {
-    base: Base,
-    are_several: bool,
-    is_late: bool,
-}
-
-impl Choice {
-    fn take_up(&mut self, id: SessionId, stored: Stored, client: Client) {
+impl Live {
+    /// Takes up a session that a candidate opens. `true` when another candidate opens another one.
+    fn take_up(&mut self, id: SessionId, stored: Stored, client: Client) -> bool {
         match &self.base {
-            Base::Opened { id: other, .. } if *other != id => self.are_several = true,
+            Base::Opened { id: other, .. } if *other != id => return true,
             // Of two good tokens of one session the current one is not the previous one.
             Base::Opened { .. } if client.presented != Presented::Current => {}
             _ => self.base = Base::Opened { id, stored, client },
         }
+        false
     }
 }
 
-impl Default for Choice {
-    fn default() -> Self {
+/// How far the candidates have been tried.
+struct Attempt {
+    candidate: usize,
+    freshness: Freshness,
+    budget: Budget,
+    are_several: bool,
+    is_late: bool,
+}
+
+impl Attempt {
+    fn new(state: &SessionState) -> Self {
+        let deadlines = state.engine().deadlines;
         Self {
-            base: Base::New,
+            candidate: 0,
+            freshness: Freshness::Any,
+            budget: Budget::new(deadlines.open, deadlines.call),
             are_several: false,
             is_late: false,
         }
     }
+
+    fn next(&mut self) {
+        self.candidate += 1;
+        self.freshness = Freshness::Any;
+    }
 }
 
 /// The session is being opened. Whoever stops halfway leaves it to the next.
-struct Opening<'a>(Option<&'a SessionState>);
+struct Opening<'a>(&'a SessionState);
 
 impl Drop for Opening<'_> {
     fn drop(&mut self) {
-        if let Some(state) = self.0 {
-            let mut live = state.live();
+        let mut live = self.0.live();
+        if live.phase == Phase::Opening {
             live.phase = Phase::Unopened;
-            live.wake(&state.changed);
+            live.base = Base::New;
         }
+        live.wake(&self.0.changed);
     }
 }

@@ -45,6 +45,10 @@ impl Ticket {
         Some(ticket)
     }
 
+    pub(crate) fn is_empty(&self) -> bool {
+        self.tokens.is_empty() && self.sealed.is_empty()
+    }
+
     fn add_token(&mut self, value: &[u8]) {
         match Token::parse(value) {
             Some(token) if !self.tokens.contains(&token) => self.tokens.push(token),
