@@ -16,7 +16,11 @@ pub(crate) struct Budget {
     total: Duration,
     call: Duration,
     began: Option<Instant>,
+    retries: u8,
 }
+
+/// How often a write is tried again under another id.
+const MAX_RETRIES: u8 = 3;
 
 impl Budget {
     pub(crate) fn new(total: Duration, call: Duration) -> Self {
@@ -24,6 +28,7 @@ impl Budget {
             total,
             call,
             began: None,
+            retries: 0,
         }
     }
 
@@ -38,9 +43,10 @@ impl Budget {
         }
     }
 
-    pub(crate) fn is_spent(&self) -> bool {
-        self.began
-            .is_some_and(|began| began.elapsed() >= self.total)
+    /// Whether there may be another try.
+    pub(crate) fn retry(&mut self) -> bool {
+        self.retries += 1;
+        self.retries <= MAX_RETRIES
     }
 
     /// When the time is over.

@@ -72,7 +72,10 @@ impl Sweeper {
                 sleep(self.pause()).await;
                 let sweeper = self.clone();
                 // In a task of its own, so that a panic in a store does not end the sweeping.
-                let _ = tokio::spawn(async move { sweeper.sweep().await }).await;
+                let mut once = Sweeping(tokio::spawn(async move {
+                    sweeper.sweep().await;
+                }));
+                let _ = (&mut once.0).await;
             }
         });
         Some(Sweeping(task))

@@ -54,9 +54,9 @@ impl SessionState {
             Step::Create { changes, .. } if error.kind() == StoreErrorKind::AlreadyExists => {
                 // The id is taken, which chance does once in 2^64 sessions: draw another one.
                 self.put_back(changes);
-                match budget.is_spent() {
-                    true => Err(SessionError::Store(error).into()),
-                    false => Ok(true),
+                match budget.retry() {
+                    true => Ok(true),
+                    false => Err(SessionError::Store(error).into()),
                 }
             }
             Step::Create { mut fresh, changes } => {

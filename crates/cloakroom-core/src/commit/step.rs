@@ -168,7 +168,7 @@ impl SessionState {
         }
         let scope = self.scope(namespace, self.engine().now());
         let created = apply::create(&live.changes, live.changes_are_of_another, scope);
-        let fresh = self.unless_refused(live, created)?;
+        let fresh = created.map_err(|refusal| self.refuse(live, refusal))?;
         let key = Key::new(namespace.id, fresh.id);
         let call = Call::Write(store.create(key, fresh.stored.record()));
         live.in_flight = Some(fresh.stored.frames.clone());
@@ -229,7 +229,7 @@ impl SessionState {
             let applied = apply::apply(&live.changes, client, None, stored, scope);
             let applied = match applied {
                 Ok(applied) => applied,
-                refused => self.unless_refused(live, refused)?,
+                Err(refusal) => return Err(self.refuse(live, refusal)),
             };
             if applied.is_written {
                 if !applied.is_optional && self.engine().queues.is_active(&key) {
@@ -291,7 +291,7 @@ impl SessionState {
                 let applied = apply::apply(&live.changes, &client, None, stored, scope);
                 let mut applied = match applied {
                     Ok(applied) => applied,
-                    refused => self.unless_refused(live, refused)?,
+                    Err(refusal) => return Err(self.refuse(live, refusal)),
                 };
                 let limits = settings.limits.of_session(applied.stored.envelope.lifetime);
                 let last_seen = applied.stored.meta.record.last_seen;
@@ -313,7 +313,7 @@ impl SessionState {
                     return Ok(());
                 }
                 let created = apply::create(&live.changes, live.changes_are_of_another, scope);
-                let fresh = self.unless_refused(live, created)?;
+                let fresh = created.map_err(|refusal| self.refuse(live, refusal))?;
                 (fresh.id, fresh.stored, fresh.client, fresh.events)
             }
         };
@@ -331,21 +331,13 @@ impl SessionState {
         Ok(())
     }
 
-    /// Turns a refusal into the error that the request gets.
-    fn unless_refused<T>(
-        &self,
-        live: &Live,
-        result: Result<T, Refusal>,
-    ) -> Result<T, SessionError> {
-        result.map_err(|refusal| match refusal {
-            Refusal::Void(reason) => {
-                self.emit(live.id(), EventKind::Void(reason));
-                SessionError::Ended {
-                    namespace: self.name().to_owned(),
-                }
-            }
+    /// Turns a refusal into the error that the request gets, and drops the changes.
+    fn refuse(&self, live: &mut Live, refusal: Refusal) -> SessionError {
+        live.changes = Changes::default();
+        match refusal {
+            Refusal::Void(reason) => self.void(reason),
             Refusal::Error(error) => error,
-        })
+        }
     }
 
     pub(crate) fn void(&self, reason: VoidReason) -> SessionError {
