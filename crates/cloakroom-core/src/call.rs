@@ -49,6 +49,22 @@ impl Budget {
         self.retries <= MAX_RETRIES
     }
 
+    /// Waits for something beside the store, until the time is over.
+    pub(crate) async fn wait<T>(
+        &mut self,
+        future: impl Future<Output = T>,
+        operation: Operation,
+    ) -> Result<T, StoreError> {
+        if Handle::try_current().is_err() {
+            // What is waited for needs a runtime itself, and ends for want of one.
+            return Ok(future.await);
+        }
+        match tokio::time::timeout_at(self.deadline(), future).await {
+            Ok(result) => Ok(result),
+            Err(_) => Err(StoreError::new(StoreErrorKind::TimedOut, operation)),
+        }
+    }
+
     /// When the time is over.
     pub(crate) fn deadline(&mut self) -> Instant {
         *self.began.get_or_insert_with(Instant::now) + self.total

@@ -26,6 +26,8 @@ pub(crate) type CodecError = Box<dyn Error + Send + Sync>;
 pub(crate) enum CodecFailure {
     Encode(CodecError),
     Decode(CodecError),
+    /// A closure of the application panicked when it ran again.
+    Panicked,
 }
 
 impl CodecFailure {
@@ -34,6 +36,7 @@ impl CodecFailure {
         match self {
             Self::Encode(source) => SessionError::Encode { key, source },
             Self::Decode(source) => SessionError::Decode { key, source },
+            Self::Panicked => SessionError::Panicked { key },
         }
     }
 }

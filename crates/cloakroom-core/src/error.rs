@@ -93,8 +93,8 @@ pub enum SessionError {
     Random(RandomError),
     /// A closure given to `update` panicked when it ran again. Its request's changes are lost.
     Panicked {
-        /// The namespace.
-        namespace: String,
+        /// The value's key.
+        key: String,
     },
 }
 
@@ -169,12 +169,7 @@ impl fmt::Display for SessionError {
             ),
             Self::InvalidSubject(error) => fmt::Display::fmt(error, f),
             Self::Random(error) => fmt::Display::fmt(error, f),
-            Self::Panicked { namespace } => {
-                write!(
-                    f,
-                    "an update of session {namespace:?} panicked when it ran again"
-                )
-            }
+            Self::Panicked { key } => write!(f, "an update of {key:?} panicked when it ran again"),
         }
     }
 }

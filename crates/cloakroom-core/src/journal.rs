@@ -1,5 +1,7 @@
 //! The changes that one request made to one session, and their replay.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
 use bytes::{Bytes, BytesMut};
 use smallvec::SmallVec;
 
@@ -117,7 +119,7 @@ impl Journal {
                         None => stored.get_bytes(key),
                     };
                     for step in steps {
-                        value = step(value.as_deref()).map_err(|failure| failure.of(key))?;
+                        value = run(step, value.as_deref()).map_err(|failure| failure.of(key))?;
                     }
                     Ok(value)
                 }
@@ -226,6 +228,11 @@ impl Journal {
             Err(at) => self.changes.insert(at, (Box::from(key), change)),
         }
     }
+}
+
+/// Runs a closure of the application where no handler waits for it.
+fn run(step: &Step, value: Option<&[u8]>) -> Result<Option<Bytes>, CodecFailure> {
+    catch_unwind(AssertUnwindSafe(|| step(value))).unwrap_or(Err(CodecFailure::Panicked))
 }
 
 impl Change {

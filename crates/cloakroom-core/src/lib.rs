@@ -25,6 +25,9 @@ mod envelope;
 mod error;
 mod event;
 mod frames;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 mod head;
 mod journal;
 #[cfg(feature = "client-side")]

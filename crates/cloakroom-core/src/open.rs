@@ -97,6 +97,7 @@ impl SessionState {
     ///
     /// What it keeps over an await is small, since frameworks move the futures of handlers about.
     pub(crate) async fn open(&self) -> Result<(), SessionError> {
+        let mut attempt = Attempt::new(self);
         let opening = loop {
             let changed = {
                 let mut live = self.live();
@@ -104,15 +105,15 @@ impl SessionState {
                     Phase::Opened => return Ok(()),
                     Phase::Unopened => {
                         live.phase = Phase::Opening;
+                        live.is_asked = true;
                         live.opened = self.engine().now();
                         break Opening(self);
                     }
                     Phase::Opening => live.wait(&self.changed),
                 }
             };
-            changed.await;
+            Box::pin(attempt.budget.wait(changed, Operation::Load)).await?;
         };
-        let mut attempt = Attempt::new(self);
         while let Some(load) = self.next_load(&attempt) {
             let loaded = call(load, Operation::Load, &mut attempt.budget).await;
             if let Some(key) = self.take_up(loaded, &mut attempt)? {
@@ -147,20 +148,24 @@ impl SessionState {
         };
         let id = token.id();
         let may_be_stale = attempt.freshness == Freshness::Any && store.answers_from_copies();
-        let found = match loaded {
-            Ok(Some(loaded)) => match Stored::read(loaded) {
-                Ok(stored) => Some(stored),
-                Err(_) => return self.corrupt(namespace, id, attempt),
-            },
-            Ok(None) => None,
+        let read = match loaded {
+            Ok(loaded) => loaded.map(Stored::read).transpose().map_err(|_| ()),
             Err(error) => {
                 let kind = error.kind();
                 self.emit(Some(id), EventKind::StoreFailed(Operation::Load, kind));
-                if kind == StoreErrorKind::Corrupt {
-                    return self.corrupt(namespace, id, attempt);
+                if kind != StoreErrorKind::Corrupt {
+                    return Err(SessionError::Store(error));
                 }
-                return Err(SessionError::Store(error));
+                Err(())
             }
+        };
+        let found = match read {
+            Ok(found) => found,
+            Err(()) if may_be_stale => {
+                attempt.freshness = Freshness::Latest;
+                return Ok(None);
+            }
+            Err(()) => return self.corrupt(namespace, id, attempt),
         };
         let mut live = self.live();
         let judgement = found.as_ref().map(|stored| {

@@ -11,7 +11,7 @@ use crate::{
     event::EventKind,
     head::{RequestHead, ResponseHead, ResponseHeader, forbid_storing, vary_on_cookie},
     manager::SessionManager,
-    session::{Base, Outgoing, Phase, SessionHandle, SessionState},
+    session::{Base, Outgoing, SessionHandle, SessionState},
     ticket::Ticket,
 };
 
@@ -264,17 +264,16 @@ fn finish_session(state: &SessionState, head: &mut dyn ResponseHead) {
     let Ok(namespace) = state.namespace() else {
         return;
     };
-    let (outgoing, is_opened) = {
+    let (outgoing, is_asked) = {
         let mut live = state.live();
         live.head_sent = true;
-        let is_opened = live.phase == Phase::Opened;
         // A cookie of a late request could overwrite the one that the login has sent.
         match live.base {
-            Base::Void(_) => (None, is_opened),
-            _ => (live.outgoing.take(), is_opened),
+            Base::Void(_) => (None, live.is_asked),
+            _ => (live.outgoing.take(), live.is_asked),
         }
     };
-    if is_opened {
+    if is_asked {
         vary_on_cookie(head);
     }
     let cookie = match outgoing {

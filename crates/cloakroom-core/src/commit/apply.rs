@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use cloakroom_store::{Loaded, Record, SessionId, Timestamp, Version};
+use cloakroom_store::{EXPIRY_MARGIN, Loaded, Record, SessionId, Timestamp, Version};
 use smallvec::SmallVec;
 
 use super::changes::{Changes, Client, Presented, Rotation, Stored};
@@ -71,6 +71,10 @@ pub(crate) fn apply(
         return Err(Refusal::Void(VoidReason::NewEpoch));
     }
     let mut events = SmallVec::new();
+    let presented = match seen {
+        Some(_) => presented_to(client, onto, scope),
+        None => client.presented,
+    };
     let replayed = match seen {
         Some(seen) => {
             let values = changes.journal.replayed_values(&onto.frames)?;
@@ -90,14 +94,13 @@ pub(crate) fn apply(
         secret = begin_epoch(&mut envelope, scope)?;
         is_new_secret = true;
         is_written = true;
-    } else if changes.rotation.is_some() {
-        if let Some(rotated) = rotate(&mut envelope, client, onto, scope)? {
-            is_new_secret = rotated.is_new;
-            is_written |= rotated.is_new;
-            secret = Some(rotated.secret);
-        }
-    } else if client.presented == Presented::Previous {
+    } else if presented == Presented::Previous {
         secret = next_secret(client, &envelope);
+    } else if let Some(rotation) = changes.rotation {
+        secret = rotate(&mut envelope, client, presented, onto, scope)?;
+        is_new_secret = secret.is_some();
+        // Losing a rotation that is merely due loses nothing: the next request makes up for it.
+        is_written |= is_new_secret && rotation != Rotation::Due;
     }
     if changes.login.is_some() {
         envelope.limit_began = scope.now;
@@ -112,10 +115,16 @@ pub(crate) fn apply(
         is_written |= envelope.lifetime != Some(lifetime);
         envelope.lifetime = Some(lifetime);
         // The cookie's age changes, so it is sent again.
-        secret = secret.or_else(|| client.secret.clone());
+        if secret.is_none() && presented != Presented::Other {
+            secret.clone_from(&client.secret);
+        }
     }
     let is_optional = !is_written;
-    if grace_is_long(&onto.envelope, client, scope.now) && envelope.epoch == client.epoch {
+    is_written |= is_new_secret;
+    if presented == Presented::Current
+        && grace_is_long(&onto.envelope, scope.now)
+        && envelope.epoch == client.epoch
+    {
         shorten_grace(&mut envelope, scope.now);
         is_written = true;
     }
@@ -239,59 +248,60 @@ pub(crate) fn touched(stored: &Stored, settings: &Settings, now: Timestamp) -> R
     record
 }
 
-/// Whether the first sight of a rotated secret is to be noted.
-pub(crate) fn grace_is_long(envelope: &Envelope, client: &Client, now: Timestamp) -> bool {
-    let previous = envelope.secret.as_ref().and_then(|secret| secret.previous);
-    let until = now.saturating_add(GRACE_AFTER_SIGHT);
-    client.presented == Presented::Current
-        && previous.is_some_and(|previous| previous.good_until > until)
+/// Whether a record is too old for a commit: by a margin, since it was alive when it was opened.
+pub(crate) fn is_gone(record: &Record, now: Timestamp) -> bool {
+    record.expires.saturating_add(EXPIRY_MARGIN) <= now
 }
 
-/// Whether a rotation that the request asks for can begin one.
-pub(crate) fn can_rotate(envelope: &Envelope, client: &Client, now: Timestamp) -> bool {
-    let previous = envelope.secret.as_ref().and_then(|secret| secret.previous);
-    client.presented != Presented::Previous
-        && previous.is_none_or(|previous| previous.good_until <= now)
+/// Whether the previous secret stays good for longer than it needs to, once the next is seen.
+pub(crate) fn grace_is_long(envelope: &Envelope, now: Timestamp) -> bool {
+    let until = now.saturating_add(GRACE_AFTER_SIGHT);
+    previous(envelope).is_some_and(|previous| previous.good_until > until)
+}
+
+/// Whether a rotation can begin: none does while a previous secret is good.
+pub(crate) fn can_rotate(envelope: &Envelope, now: Timestamp) -> bool {
+    previous(envelope).is_none_or(|previous| previous.good_until <= now)
+}
+
+fn previous(envelope: &Envelope) -> Option<Previous> {
+    envelope.secret.as_ref()?.previous
+}
+
+/// What the client's secret is to a record that has changed since it was presented.
+fn presented_to(client: &Client, onto: &Stored, scope: Scope<'_>) -> Presented {
+    let (Some(stored), Some(secret)) = (&onto.envelope.secret, &client.secret) else {
+        return client.presented;
+    };
+    let hash = secret.hash(scope.hasher);
+    match stored.previous {
+        _ if stored.hash == hash => client.presented,
+        Some(previous) if previous.hash == hash => Presented::Previous,
+        _ => Presented::Other,
+    }
 }
 
 /// The secret that a rotation has led to, for a client that still holds the previous one.
-pub(crate) fn next_secret(client: &Client, envelope: &Envelope) -> Option<Secret> {
+fn next_secret(client: &Client, envelope: &Envelope) -> Option<Secret> {
     let nonce = &envelope.secret.as_ref()?.nonce;
     client.secret.as_ref()?.next(nonce)
-}
-
-struct Rotated {
-    secret: Secret,
-    is_new: bool,
 }
 
 fn rotate(
     envelope: &mut Envelope,
     client: &Client,
+    presented: Presented,
     onto: &Stored,
     scope: Scope<'_>,
-) -> Result<Option<Rotated>, Refusal> {
-    let (Some(stored), Some(presented)) = (envelope.secret.as_mut(), client.secret.as_ref()) else {
+) -> Result<Option<Secret>, Refusal> {
+    if presented == Presented::Other || !can_rotate(envelope, scope.now) {
+        return Ok(None);
+    }
+    let (Some(stored), Some(current)) = (envelope.secret.as_mut(), client.secret.as_ref()) else {
         return Ok(None);
     };
-    let hash = presented.hash(scope.hasher);
-    if stored
-        .previous
-        .is_some_and(|previous| previous.hash == hash)
-    {
-        // Somebody has rotated it already: follow.
-        let secret = presented.next(&stored.nonce);
-        return Ok(secret.map(|secret| Rotated {
-            secret,
-            is_new: false,
-        }));
-    }
-    let is_current = stored.hash == hash;
-    if !is_current || !can_rotate(&onto.envelope, client, scope.now) {
-        return Ok(None);
-    }
     let nonce = random::bytes(scope.random)?;
-    let Some(secret) = presented.next(&nonce) else {
+    let Some(secret) = current.next(&nonce) else {
         return Ok(None);
     };
     let last_seen = onto.meta.record.last_seen.max(scope.now);
@@ -299,15 +309,12 @@ fn rotate(
         hash: secret.hash(scope.hasher),
         nonce,
         previous: Some(Previous {
-            hash,
+            hash: stored.hash,
             good_until: expires(&onto.envelope, scope.settings, last_seen),
         }),
     };
     envelope.rotated = scope.now;
-    Ok(Some(Rotated {
-        secret,
-        is_new: true,
-    }))
+    Ok(Some(secret))
 }
 
 fn begin_epoch(envelope: &mut Envelope, scope: Scope<'_>) -> Result<Option<Secret>, Refusal> {
@@ -349,13 +356,15 @@ fn check_overwritten(
     let Some(key) = changes.journal.keys_set().find(is_overwritten) else {
         return Ok(());
     };
-    events.push(EventKind::Overwritten);
     match scope.settings.is_strict {
         true => Err(Refusal::Error(SessionError::Conflict {
             namespace: scope.namespace.to_owned(),
             key: key.to_owned(),
         })),
-        false => Ok(()),
+        false => {
+            events.push(EventKind::Overwritten);
+            Ok(())
+        }
     }
 }
 

@@ -20,9 +20,12 @@ pub(crate) struct Changes {
     pub(crate) persist: Option<Duration>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// In the order of their strength.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Rotation {
-    /// A derived secret; the previous one stays good for a grace.
+    /// A derived secret, because it was time; the previous one stays good for a grace.
+    Due,
+    /// The same, because the application asked for it.
     Derived,
     /// A new epoch.
     Revoking,
@@ -41,12 +44,7 @@ impl Changes {
         self.journal.append(later.journal);
         self.reads.append(later.reads);
         self.login = later.login.or(self.login.take());
-        self.rotation = match (self.rotation, later.rotation) {
-            (Some(Rotation::Revoking), _) | (_, Some(Rotation::Revoking)) => {
-                Some(Rotation::Revoking)
-            }
-            (first, second) => second.or(first),
-        };
+        self.rotation = self.rotation.max(later.rotation);
         self.persist = later.persist.or(self.persist);
     }
 }
@@ -146,4 +144,6 @@ pub(crate) enum Presented {
     Previous,
     /// The current secret, which this request's response hands out.
     Given,
+    /// One that two rotations have replaced since.
+    Other,
 }

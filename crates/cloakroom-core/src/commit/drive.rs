@@ -1,12 +1,14 @@
 //! Carrying out the steps of a commit.
 
 use std::{
+    future::{Future, poll_fn},
     pin::Pin,
     sync::Arc,
     task::{Context, Poll},
 };
 
-use cloakroom_store::{StoreError, Tag};
+use cloakroom_store::{Operation, StoreError, Tag};
+use tokio::runtime::Handle;
 
 use super::{
     apply::Applied,
@@ -20,8 +22,40 @@ use crate::{
     session::{Base, Live, SessionState},
 };
 
-/// A commit that has to wait for its store. It can outlive the request.
-pub(crate) type CommitFuture = Pin<Box<dyn Future<Output = Result<(), CommitError>> + Send>>;
+/// A commit that has to wait for its store. Dropped before its end, it goes on as a task of the
+/// current tokio runtime.
+pub(crate) struct Unfinished(Option<CommitFuture>);
+
+type CommitFuture = Pin<Box<dyn Future<Output = Result<(), CommitError>> + Send>>;
+
+impl Unfinished {
+    fn new(future: impl Future<Output = Result<(), CommitError>> + Send + 'static) -> Self {
+        Self(Some(Box::pin(future)))
+    }
+}
+
+impl Future for Unfinished {
+    type Output = Result<(), CommitError>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let Some(future) = &mut self.0 else {
+            return Poll::Pending;
+        };
+        let result = future.as_mut().poll(context);
+        if result.is_ready() {
+            self.0 = None;
+        }
+        result
+    }
+}
+
+impl Drop for Unfinished {
+    fn drop(&mut self) {
+        if let (Some(future), Ok(runtime)) = (self.0.take(), Handle::try_current()) {
+            runtime.spawn(future);
+        }
+    }
+}
 
 /// A session could not be committed.
 #[derive(Debug)]
@@ -42,14 +76,21 @@ impl From<SessionError> for CommitError {
 
 pub(crate) enum Progress {
     Done(Result<(), CommitError>),
-    Pending(CommitFuture),
+    Pending(Unfinished),
 }
 
 /// Commits a session, as far as it goes without waiting.
 pub(crate) fn start(state: &Arc<SessionState>, saves: bool, context: &mut Context<'_>) -> Progress {
     let Some(turn) = Turn::try_take(state) else {
         let state = Arc::clone(state);
-        return Progress::Pending(Box::pin(async move { save(&state, saves).await }));
+        return Progress::Pending(Unfinished::new(async move {
+            let mut budget = commit_budget(&state);
+            let turn = budget.wait(Turn::take(&state), Operation::Replace).await;
+            match turn {
+                Ok(turn) => drive(turn, saves, true, None, budget).await,
+                Err(error) => Err(SessionError::Store(error).into()),
+            }
+        }));
     };
     let mut may_write = true;
     loop {
@@ -58,44 +99,35 @@ pub(crate) fn start(state: &Arc<SessionState>, saves: bool, context: &mut Contex
             Ok(None) => return Progress::Done(Ok(())),
             Err(error) => return Progress::Done(Err(error.into())),
         };
-        let is_queue = matches!(step, Step::Queue(_));
-        match Pin::new(&mut call).poll(context) {
+        let is_queue = matches!(step, Step::Queue { .. });
+        let begun = match Pin::new(&mut call).poll(context) {
             Poll::Ready(Ok(tag)) if !is_queue => {
                 may_write &= matches!(step, Step::Delete(_));
                 state.settle(step, tag);
+                continue;
             }
-            Poll::Ready(Ok(_)) => {
-                return Progress::Pending(Box::pin(drive(
-                    turn,
-                    saves,
-                    may_write,
-                    Some((step, Ok(Call::None))),
-                )));
-            }
-            Poll::Ready(Err(error)) => {
-                return Progress::Pending(Box::pin(drive(
-                    turn,
-                    saves,
-                    may_write,
-                    Some((step, Err(error))),
-                )));
-            }
-            Poll::Pending => {
-                return Progress::Pending(Box::pin(drive(
-                    turn,
-                    saves,
-                    may_write,
-                    Some((step, Ok(call))),
-                )));
-            }
-        }
+            Poll::Ready(Ok(_)) => (step, Ok(Call::None)),
+            Poll::Ready(Err(error)) => (step, Err(error)),
+            Poll::Pending => (step, Ok(call)),
+        };
+        let budget = commit_budget(state);
+        let rest = drive(turn, saves, may_write, Some(begun), budget);
+        return Progress::Pending(Unfinished::new(rest));
     }
 }
 
-/// Commits a session, when no other commit of it is under way in this request.
-pub(crate) async fn save(state: &Arc<SessionState>, saves: bool) -> Result<(), CommitError> {
-    let turn = Turn::take(state).await;
-    drive(turn, saves, true, None).await
+/// Commits a session before the end of its request, or after it.
+pub(crate) async fn save(state: &Arc<SessionState>) -> Result<(), CommitError> {
+    let progress = poll_fn(|context| Poll::Ready(start(state, true, context))).await;
+    match progress {
+        Progress::Done(result) => result,
+        Progress::Pending(unfinished) => unfinished.await,
+    }
+}
+
+fn commit_budget(state: &SessionState) -> Budget {
+    let deadlines = state.engine().deadlines;
+    Budget::new(deadlines.commit, deadlines.call)
 }
 
 type Begun = (Step, Result<Call, StoreError>);
@@ -105,10 +137,9 @@ async fn drive(
     saves: bool,
     mut may_write: bool,
     mut begun: Option<Begun>,
+    mut budget: Budget,
 ) -> Result<(), CommitError> {
     let state = &turn.0;
-    let deadlines = state.engine().deadlines;
-    let mut budget = Budget::new(deadlines.commit, deadlines.call);
     loop {
         let (step, under_way) = match begun.take() {
             Some(begun) => begun,
@@ -117,8 +148,8 @@ async fn drive(
                 None => return Ok(()),
             },
         };
-        if let Step::Queue(changes) = step {
-            may_write = state.take_turn(changes, &mut budget).await?;
+        if let Step::Queue { id, changes } = step {
+            may_write = state.take_turn(id, changes, &mut budget).await?;
             continue;
         }
         let result = match under_way {
@@ -173,7 +204,7 @@ impl SessionState {
                     self.emit(id, EventKind::Touched);
                 }
             }
-            Step::Queue(_) => {}
+            Step::Queue { .. } => {}
         }
     }
 
@@ -202,6 +233,7 @@ impl SessionState {
 
     fn settle_write(&self, live: &mut Live) {
         live.in_flight = None;
+        live.size = None;
         if live.ends_after_commit {
             live.ends_after_commit = false;
             let namespace = self.namespace().ok().map(|namespace| namespace.id);

@@ -7,9 +7,8 @@
 
 use std::{
     collections::HashMap,
-    panic::{AssertUnwindSafe, catch_unwind},
     sync::{
-        Mutex, MutexGuard, PoisonError,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicUsize, Ordering},
     },
     time::Duration,
@@ -53,21 +52,34 @@ pub(crate) struct Queues {
     senders: Mutex<HashMap<Key, mpsc::UnboundedSender<Waiting>>>,
 }
 
-/// Changes that wait for their turn.
+/// Changes that wait for their turn. Whoever waits too long takes them back.
+#[derive(Clone)]
+pub(crate) struct Slot(Arc<Mutex<Option<Changes>>>);
+
+impl Slot {
+    pub(crate) fn new(changes: Changes) -> Self {
+        Self(Arc::new(Mutex::new(Some(changes))))
+    }
+
+    pub(crate) fn take(&self) -> Option<Changes> {
+        self.lock().take()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<Changes>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A request that waits for its turn.
 pub(crate) struct Waiting {
-    pub(crate) changes: Changes,
+    pub(crate) changes: Slot,
     pub(crate) client: Client,
     pub(crate) seen: Frames,
     pub(crate) deadline: Instant,
-    pub(crate) reply: oneshot::Sender<Reply>,
+    pub(crate) reply: oneshot::Sender<Turnout>,
 }
 
-/// What became of them, and the changes again.
-pub(crate) struct Reply {
-    pub(crate) changes: Changes,
-    pub(crate) turnout: Turnout,
-}
-
+/// What became of the changes.
 pub(crate) enum Turnout {
     Applied(Box<Applied>),
     Void(VoidReason),
@@ -80,22 +92,22 @@ impl Queues {
         self.active.load(Ordering::Acquire) > 0 && self.senders().contains_key(key)
     }
 
-    /// Queues changes, and starts the task that commits them if there is none. Gives the changes
-    /// back when there is no runtime to start it on.
+    /// Queues a request, and starts the task that commits it if there is none. `false` when there
+    /// is no runtime to start it on.
     pub(crate) fn join(
         &self,
         manager: &SessionManager,
         index: usize,
         key: Key,
         waiting: Waiting,
-    ) -> Result<(), Box<Waiting>> {
+    ) -> bool {
         let Ok(runtime) = Handle::try_current() else {
-            return Err(Box::new(waiting));
+            return false;
         };
         let mut senders = self.senders();
         let waiting = match senders.get(&key) {
             Some(sender) => match sender.send(waiting) {
-                Ok(()) => return Ok(()),
+                Ok(()) => return true,
                 Err(unsent) => unsent.0,
             },
             None => waiting,
@@ -113,7 +125,7 @@ impl Queues {
             held: None,
         };
         runtime.spawn(queue.run(receiver));
-        Ok(())
+        true
     }
 
     /// Takes the queue away, unless something has come in.
@@ -239,7 +251,7 @@ impl Queue {
         usable(loaded, self.manager.state().now())
     }
 
-    /// Replays all changes in order. Those whose closures panic are left out of the batch.
+    /// Replays all changes in order. Those that were taken back are left out of the batch.
     fn apply_all(
         &self,
         namespace: &CompiledNamespace,
@@ -261,19 +273,12 @@ impl Queue {
             results: Vec::with_capacity(batch.len()),
         };
         batch.retain(|waiting| {
-            let Waiting {
-                changes,
-                client,
-                seen,
-                ..
-            } = waiting;
-            let onto = &round.after;
-            let applied = catch_unwind(AssertUnwindSafe(|| {
-                apply::apply(changes, client, Some(seen), onto, scope)
-            }));
-            let Ok(result) = applied else {
+            let slot = waiting.changes.lock();
+            let Some(changes) = slot.as_ref() else {
                 return false;
             };
+            let (client, seen) = (&waiting.client, Some(&waiting.seen));
+            let result = apply::apply(changes, client, seen, &round.after, scope);
             if let Ok(applied) = &result
                 && applied.is_written
             {
@@ -327,10 +332,8 @@ impl Round {
 
 fn answer(batch: Vec<Waiting>, mut turnout: impl FnMut(usize) -> Turnout) {
     for (n, waiting) in batch.into_iter().enumerate() {
-        let turnout = turnout(n);
-        let changes = waiting.changes;
         // Whoever has stopped waiting has answered the client already.
-        let _ = waiting.reply.send(Reply { changes, turnout });
+        let _ = waiting.reply.send(turnout(n));
     }
 }
 

@@ -1,14 +1,16 @@
 //! What a commit does when a store call fails.
 
 use cloakroom_store::{
-    Freshness, Key, Loaded, Operation, StoreError, StoreErrorKind, Tag, Version,
+    Freshness, Key, Loaded, Operation, SessionId, StoreError, StoreErrorKind, Tag, Timestamp,
+    Version,
 };
 use tokio::{sync::oneshot, time::timeout_at};
 
 use super::{
+    apply,
     changes::{Changes, Stored},
     drive::CommitError,
-    queue::{Reply, Turnout, Waiting},
+    queue::{Slot, Turnout, Waiting},
     step::Step,
 };
 use crate::{
@@ -53,7 +55,7 @@ impl SessionState {
             }
             Step::Create { changes, .. } if error.kind() == StoreErrorKind::AlreadyExists => {
                 // The id is taken, which chance does once in 2^64 sessions: draw another one.
-                self.put_back(changes);
+                self.put_back(changes, None);
                 match budget.retry() {
                     true => Ok(true),
                     false => Err(SessionError::Store(error).into()),
@@ -69,81 +71,79 @@ impl SessionState {
                         self.settle(Step::Create { fresh, changes }, tag);
                         Ok(false)
                     }
-                    None => Err(self.fail(changes, error)),
+                    None => Err(self.fail(changes, None, error)),
                 }
             }
-            Step::Replace { changes, .. } if is_conflict => {
-                let id = self.live().id();
-                self.emit(id, EventKind::Conflict);
-                self.take_turn(changes, budget).await
+            Step::Replace { id, changes, .. } if is_conflict => {
+                self.emit(Some(id), EventKind::Conflict);
+                self.take_turn(id, changes, budget).await
             }
-            Step::Replace { applied, changes } => {
-                let id = self.live().id();
+            Step::Replace {
+                id,
+                applied,
+                changes,
+            } => {
+                let key = self.namespace().map(|n| Key::new(n.id, id))?;
                 let version = applied.stored.meta.record.version;
-                let found = match (id, self.namespace()) {
-                    (Some(id), Ok(namespace)) => {
-                        let key = Key::new(namespace.id, id);
-                        self.find_written(&error, key, version, budget).await
-                    }
-                    _ => None,
-                };
-                match found {
+                match self.find_written(&error, key, version, budget).await {
                     Some(found) => {
-                        self.settle(Step::Replace { applied, changes }, found.tag);
+                        let step = Step::Replace {
+                            id,
+                            applied,
+                            changes,
+                        };
+                        self.settle(step, found.tag);
                         Ok(false)
                     }
-                    None => Err(self.fail(changes, error)),
+                    None => Err(self.fail(changes, Some(id), error)),
                 }
             }
-            Step::Queue(changes) => Err(self.fail(changes, error)),
+            Step::Queue { id, changes } => Err(self.fail(changes, Some(id), error)),
         }
     }
 
     /// Has the changes committed in turn with those of others.
     pub(crate) async fn take_turn(
         &self,
+        id: SessionId,
         changes: Changes,
         budget: &mut Budget,
     ) -> Result<bool, CommitError> {
-        let (id, client, seen) = match &self.live().base {
-            Base::Opened { id, client, stored } => (*id, client.clone(), stored.frames.clone()),
+        let (client, seen) = match &self.live().base {
+            Base::Opened { client, stored, .. } => (client.clone(), stored.frames.clone()),
+            // Ended meanwhile, by another task of this request.
             _ => return Ok(true),
         };
         let namespace = self.namespace()?;
         let key = Key::new(namespace.id, id);
+        let slot = Slot::new(changes);
         let (reply, replied) = oneshot::channel();
         let deadline = budget.deadline();
         let waiting = Waiting {
-            changes,
+            changes: slot.clone(),
             client,
             seen,
             deadline,
             reply,
         };
-        let timed_out = || StoreError::new(StoreErrorKind::TimedOut, Operation::Replace);
-        if let Err(waiting) = self
+        if !self
             .engine()
             .queues
             .join(&self.manager, self.index, key, waiting)
         {
             let error = StoreError::new(StoreErrorKind::Other, Operation::Replace)
                 .with_source("a session that is changed in parallel needs a tokio runtime");
-            return Err(self.fail(waiting.changes, error));
+            return Err(self.fail(slot.take().unwrap_or_default(), Some(id), error));
         }
-        let Ok(answer) = timeout_at(deadline, replied).await else {
-            // What is queued goes with the receiver; what is under way may be done all the same.
-            return Err(SessionError::Store(timed_out()).into());
+        // What is queued is taken back; what is under way may be done all the same.
+        let turnout = match timeout_at(deadline, replied).await {
+            Ok(Ok(turnout)) => turnout,
+            _ => Turnout::Failed(StoreError::new(
+                StoreErrorKind::TimedOut,
+                Operation::Replace,
+            )),
         };
-        let Ok(Reply { changes, turnout }) = answer else {
-            return Err(SessionError::Panicked {
-                namespace: self.name().to_owned(),
-            }
-            .into());
-        };
-        self.settle_turnout(changes, turnout)
-    }
-
-    fn settle_turnout(&self, changes: Changes, turnout: Turnout) -> Result<bool, CommitError> {
+        let changes = slot.take().unwrap_or_default();
         match turnout {
             Turnout::Applied(applied) => {
                 self.settle_applied(&mut self.live(), *applied);
@@ -152,11 +152,14 @@ impl SessionState {
             Turnout::Void(reason) => self.become_void(changes, reason),
             Turnout::Refused(error) => {
                 self.live().in_flight = None;
+                if matches!(error, SessionError::Conflict { .. }) {
+                    self.emit(Some(id), EventKind::Overwritten);
+                }
                 Err(error.into())
             }
             Turnout::Failed(error) => {
                 self.report(&error);
-                Err(self.fail(changes, error))
+                Err(self.fail(changes, Some(id), error))
             }
         }
     }
@@ -210,15 +213,19 @@ impl SessionState {
     }
 
     /// Keeps the changes for another try, and makes the error.
-    fn fail(&self, changes: Changes, error: StoreError) -> CommitError {
-        self.put_back(changes);
+    fn fail(&self, changes: Changes, id: Option<SessionId>, error: StoreError) -> CommitError {
+        self.put_back(changes, id);
         SessionError::Store(error).into()
     }
 
-    fn put_back(&self, changes: Changes) {
+    /// Puts changes back into the journal, unless their session was ended meanwhile. `id` is that
+    /// of the session; `None` when it was to be created.
+    fn put_back(&self, changes: Changes, id: Option<SessionId>) {
         let mut live = self.live();
         live.in_flight = None;
-        if !live.ends_after_commit {
+        live.size = None;
+        let was_ended = std::mem::take(&mut live.ends_after_commit) || live.id() != id;
+        if !was_ended {
             let later = std::mem::replace(&mut live.changes, changes);
             live.changes.append(later);
         }
@@ -234,18 +241,11 @@ impl SessionState {
 }
 
 /// A record that is there for a commit: read, and not expired for longer than the margin.
-pub(crate) fn usable(
-    loaded: Option<Loaded>,
-    now: cloakroom_store::Timestamp,
-) -> Result<Option<Stored>, StoreError> {
+pub(crate) fn usable(loaded: Option<Loaded>, now: Timestamp) -> Result<Option<Stored>, StoreError> {
     let Some(loaded) = loaded else {
         return Ok(None);
     };
-    let end = loaded
-        .record
-        .expires
-        .saturating_add(cloakroom_store::EXPIRY_MARGIN);
-    if end <= now {
+    if apply::is_gone(&loaded.record, now) {
         return Ok(None);
     }
     let corrupt = |_| StoreError::new(StoreErrorKind::Corrupt, Operation::Load);

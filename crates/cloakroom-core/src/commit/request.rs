@@ -9,7 +9,7 @@ use std::{
 
 use smallvec::SmallVec;
 
-use super::drive::{CommitError, CommitFuture, Progress, start};
+use super::drive::{CommitError, Progress, Unfinished, start};
 use crate::{
     error::SessionError,
     event::EventKind,
@@ -77,7 +77,7 @@ impl Verdict {
 pub struct Commit {
     outcome: Outcome,
     sessions: Option<SmallVec<[Arc<SessionState>; 4]>>,
-    waiting: Vec<(Arc<SessionState>, CommitFuture)>,
+    waiting: Vec<(Arc<SessionState>, Unfinished)>,
     verdict: Verdict,
 }
 
@@ -106,7 +106,7 @@ impl Future for Commit {
         }
         let verdict = &mut this.verdict;
         this.waiting
-            .retain_mut(|(state, future)| match future.as_mut().poll(context) {
+            .retain_mut(|(state, future)| match Pin::new(future).poll(context) {
                 Poll::Ready(result) => {
                     verdict.add(state.judge(result));
                     false
@@ -116,19 +116,6 @@ impl Future for Commit {
         match this.waiting.is_empty() {
             true => Poll::Ready(this.verdict),
             false => Poll::Pending,
-        }
-    }
-}
-
-impl Drop for Commit {
-    fn drop(&mut self) {
-        if self.waiting.is_empty() {
-            return;
-        }
-        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
-            for (_, future) in self.waiting.drain(..) {
-                runtime.spawn(future);
-            }
         }
     }
 }

@@ -5,7 +5,9 @@ use std::{
     task::{Context, Poll},
 };
 
-use cloakroom_store::{AnyStore, Key, Operation, Record, StoreError, StoreFuture, Tag, Timestamp};
+use cloakroom_store::{
+    AnyStore, Key, Operation, Record, SessionId, StoreError, StoreFuture, Tag, Timestamp,
+};
 
 use super::{
     apply::{self, Applied, Fresh, Refusal, Scope},
@@ -27,12 +29,16 @@ pub(crate) enum Step {
         changes: Changes,
     },
     Replace {
+        id: SessionId,
         applied: Applied,
         changes: Changes,
     },
     Touch(Record),
     /// Others commit this session, so this request takes its turn.
-    Queue(Changes),
+    Queue {
+        id: SessionId,
+        changes: Changes,
+    },
 }
 
 /// A call under way. What touch and delete answer makes no difference.
@@ -59,7 +65,7 @@ impl Step {
         match self {
             Self::Delete(_) => Operation::Delete,
             Self::Create { .. } => Operation::Create,
-            Self::Replace { .. } | Self::Queue(_) => Operation::Replace,
+            Self::Replace { .. } | Self::Queue { .. } => Operation::Replace,
             Self::Touch(_) => Operation::Touch,
         }
     }
@@ -85,7 +91,7 @@ impl SessionState {
         let limits = settings.limits.of_session(stored.envelope.lifetime);
         let is_unchanged = client.presented == Presented::Current
             && !limits.touch_is_due(record.last_seen, live.opened)
-            && !apply::grace_is_long(&stored.envelope, client, live.opened)
+            && !apply::grace_is_long(&stored.envelope, live.opened)
             && !self.rotation_is_due(&live, namespace);
         if is_unchanged {
             self.emit(Some(*id), EventKind::Unchanged);
@@ -219,11 +225,12 @@ impl SessionState {
             && live.changes.rotation.is_none()
             && self.rotation_is_due(live, namespace)
         {
-            live.changes.rotation = Some(Rotation::Derived);
+            live.changes.rotation = Some(Rotation::Due);
         }
         let needs_a_look = !live.changes.is_empty()
             || client.presented == Presented::Previous
-            || apply::grace_is_long(&stored.envelope, client, live.opened);
+            || (client.presented == Presented::Current
+                && apply::grace_is_long(&stored.envelope, live.opened));
         if needs_a_look {
             let scope = self.scope(namespace, self.engine().now());
             let applied = apply::apply(&live.changes, client, None, stored, scope);
@@ -232,16 +239,26 @@ impl SessionState {
                 Err(refusal) => return Err(self.refuse(live, refusal)),
             };
             if applied.is_written {
-                if !applied.is_optional && self.engine().queues.is_active(&key) {
+                // What looks expired is judged by the latest state, like what was changed.
+                let is_doubtful = apply::is_gone(&stored.meta.record, scope.now)
+                    || self.engine().queues.is_active(&key);
+                if !applied.is_optional && is_doubtful {
                     live.in_flight = Some(applied.stored.frames);
                     let changes = std::mem::take(&mut live.changes);
-                    return Ok(Some((Step::Queue(changes), Call::None)));
+                    return Ok(Some((Step::Queue { id, changes }, Call::None)));
                 }
                 let record = applied.stored.record();
                 let call = Call::Write(store.replace(key, record, stored.loaded()));
                 live.in_flight = Some(applied.stored.frames.clone());
                 let changes = std::mem::take(&mut live.changes);
-                return Ok(Some((Step::Replace { applied, changes }, call)));
+                return Ok(Some((
+                    Step::Replace {
+                        id,
+                        applied,
+                        changes,
+                    },
+                    call,
+                )));
             }
             if let Some(secret) = &applied.secret {
                 live.outgoing = Some(self.send(namespace, id, secret, stored));
@@ -272,7 +289,8 @@ impl SessionState {
         };
         stored.meta.record.subject.is_some()
             && live.opened.saturating_since(stored.envelope.rotated) >= interval
-            && apply::can_rotate(&stored.envelope, client, live.opened)
+            && client.presented == Presented::Current
+            && apply::can_rotate(&stored.envelope, live.opened)
     }
 
     #[cfg(feature = "client-side")]
@@ -333,7 +351,10 @@ impl SessionState {
 
     /// Turns a refusal into the error that the request gets, and drops the changes.
     fn refuse(&self, live: &mut Live, refusal: Refusal) -> SessionError {
-        live.changes = Changes::default();
+        // Without random bytes another try may do; whatever else is refused, is refused again.
+        if !matches!(refusal, Refusal::Error(SessionError::Random(_))) {
+            live.changes = Changes::default();
+        }
         match refusal {
             Refusal::Void(reason) => self.void(reason),
             Refusal::Error(error) => error,
@@ -350,7 +371,7 @@ impl SessionState {
     pub(crate) fn send(
         &self,
         namespace: &CompiledNamespace,
-        id: cloakroom_store::SessionId,
+        id: SessionId,
         secret: &Secret,
         stored: &Stored,
     ) -> Outgoing {

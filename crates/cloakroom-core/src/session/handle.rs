@@ -90,7 +90,8 @@ impl SessionHandle {
     /// A token that has to be sent goes out with the head, if that is still to be sent. With
     /// nothing to write it does nothing.
     ///
-    /// Cancel safety: dropping the future may leave it open whether the changes were stored.
+    /// Cancel safety: dropping the future does not stop a commit halfway; it goes on as a task of
+    /// the current tokio runtime.
     ///
     /// # Errors
     /// [`SessionError::Store`] when the store fails: the changes stay in the journal for another
@@ -98,9 +99,7 @@ impl SessionHandle {
     /// [`SessionError::Conflict`] in strict namespaces, and [`SessionError::TooLarge`] when the
     /// session has grown too large together with the changes of others: the changes are dropped.
     pub async fn save(&self) -> Result<(), SessionError> {
-        commit::save(&self.0, true)
-            .await
-            .map_err(|failure| failure.error)
+        commit::save(&self.0).await.map_err(|failure| failure.error)
     }
 
     pub(super) fn is_client_side(&self) -> bool {

@@ -89,7 +89,7 @@ impl SessionHandle {
         self.check_replay("rotate")?;
         let mut live = self.0.live();
         self.check_head(&live, "rotate")?;
-        live.changes.rotation.get_or_insert(Kind::Derived);
+        live.changes.rotation = live.changes.rotation.max(Some(Kind::Derived));
         live.generation += 1;
         Ok(Rotation(self))
     }

@@ -54,6 +54,8 @@ pub(crate) struct Live {
     /// Ended while it is being committed: what the commit brings is ended too.
     pub(crate) ends_after_commit: bool,
     pub(crate) head_sent: bool,
+    /// The request has asked for the session, so that its response depends on the cookie.
+    pub(crate) is_asked: bool,
     /// The cookie to send with the head.
     pub(crate) outgoing: Option<Outgoing>,
 }
@@ -127,6 +129,7 @@ impl SessionState {
                 has_waiters: false,
                 ends_after_commit: false,
                 head_sent: false,
+                is_asked: false,
                 outgoing: None,
             }),
         })
@@ -263,8 +266,10 @@ impl Live {
                 id,
             });
             self.base = Base::New;
+        } else {
+            let is_creating = self.is_committing && self.in_flight.is_some();
+            self.ends_after_commit |= is_creating;
         }
-        self.ends_after_commit = self.is_committing;
         self.changes = Changes::default();
         self.changes_are_of_another = false;
         self.in_flight = None;

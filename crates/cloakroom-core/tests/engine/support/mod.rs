@@ -28,6 +28,15 @@ use serde::de::DeserializeOwned;
 pub(crate) const ACCOUNT: &str = "account";
 pub(crate) const COOKIE: &str = "__Host-account";
 
+/// What a request does with its session.
+pub(crate) type Handler = fn(&SessionHandle) -> Result<(), SessionError>;
+
+/// The handler that voids every older token.
+pub(crate) fn revoke(session: &SessionHandle) -> Result<(), SessionError> {
+    session.rotate()?.revoke();
+    Ok(())
+}
+
 /// The spy is in front of the faults, so that it sees the calls that fail.
 pub(crate) type TestStore = SpyStore<FaultyStore<MemoryStore>>;
 

@@ -1,7 +1,4 @@
-use std::{
-    fmt,
-    sync::{Arc, Mutex},
-};
+use std::{cell::RefCell, fmt, sync::Once};
 
 use tracing::{
     Event, Metadata, Subscriber,
@@ -9,37 +6,57 @@ use tracing::{
     span,
 };
 
-/// Everything that goes to `tracing`, at any level, as text.
-#[derive(Clone, Default)]
-pub(crate) struct Captured(Arc<Mutex<String>>);
+thread_local! {
+    static TEXT: RefCell<Option<String>> = const { RefCell::new(None) };
+}
+
+/// Everything that this thread sends to `tracing`, at any level, as text.
+pub(crate) struct Captured(());
 
 impl Captured {
+    /// From here on, until it is dropped.
+    pub(crate) fn begin() -> Self {
+        // One subscriber for all tests: what one thread alone listens to, `tracing` switches off
+        // when another thread is the first to come by.
+        static INSTALLED: Once = Once::new();
+        INSTALLED.call_once(|| tracing::subscriber::set_global_default(Everything).unwrap());
+        tracing::callsite::rebuild_interest_cache();
+        TEXT.with_borrow_mut(|text| *text = Some(String::new()));
+        Self(())
+    }
+
     pub(crate) fn text(&self) -> String {
-        self.0.lock().unwrap().clone()
+        TEXT.with_borrow(Clone::clone).unwrap()
     }
 }
 
-impl Subscriber for Captured {
+impl Drop for Captured {
+    fn drop(&mut self) {
+        TEXT.with_borrow_mut(|text| *text = None);
+    }
+}
+
+struct Everything;
+
+impl Subscriber for Everything {
     fn enabled(&self, _: &Metadata<'_>) -> bool {
         true
     }
 
     fn new_span(&self, attributes: &span::Attributes<'_>) -> span::Id {
-        attributes.record(&mut Writer(self));
+        attributes.record(&mut Writer);
         span::Id::from_u64(1)
     }
 
     fn record(&self, _: &span::Id, values: &span::Record<'_>) {
-        values.record(&mut Writer(self));
+        values.record(&mut Writer);
     }
 
     fn record_follows_from(&self, _: &span::Id, _: &span::Id) {}
 
     fn event(&self, event: &Event<'_>) {
-        let level = event.metadata().level().as_str();
-        self.0.lock().unwrap().push_str(level);
-        event.record(&mut Writer(self));
-        self.0.lock().unwrap().push('\n');
+        write(&format!("\n{}", event.metadata().level()));
+        event.record(&mut Writer);
     }
 
     fn enter(&self, _: &span::Id) {}
@@ -47,11 +64,18 @@ impl Subscriber for Captured {
     fn exit(&self, _: &span::Id) {}
 }
 
-struct Writer<'a>(&'a Captured);
+struct Writer;
 
-impl Visit for Writer<'_> {
+impl Visit for Writer {
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        let text = format!(" {}={value:?}", field.name());
-        self.0.0.lock().unwrap().push_str(&text);
+        write(&format!(" {}={value:?}", field.name()));
     }
+}
+
+fn write(text: &str) {
+    TEXT.with_borrow_mut(|all| {
+        if let Some(all) = all {
+            all.push_str(text);
+        }
+    });
 }

@@ -1,0 +1,47 @@
+//! The engine through its public API, in one binary: a browser, an application, and the store
+//! calls, cookies and events between them.
+//!
+//! The names say the rules. Where a rule answers a known weakness of another library, the name
+//! begins with its CVE.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "these are tests"
+)]
+
+mod claims;
+#[cfg(feature = "client-side")]
+mod client_side;
+mod config;
+mod conflicts;
+mod cookies;
+mod copies;
+mod corrupt;
+mod deadlines;
+mod disconnects;
+mod duplicates;
+mod ending;
+mod events;
+mod expiry;
+mod failures;
+mod late;
+mod limits;
+mod login;
+mod nested;
+mod opening;
+mod privacy;
+mod replaced;
+mod rotation;
+mod rotation_races;
+mod runtime;
+mod streams;
+mod support;
+mod sweeper;
+mod token;
+mod unknown;
+mod updates;
+mod values;
+mod writes;

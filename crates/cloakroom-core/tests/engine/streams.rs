@@ -1,0 +1,327 @@
+//! Early saves, and sessions that outlive the response's head.
+
+use std::time::Duration;
+
+use cloakroom_core::{EventKind, SessionError, VoidReason, minutes};
+use cloakroom_store::Operation::{Create, Load, Replace};
+use cloakroom_testkit::Fault;
+
+use crate::support::{Browser, World};
+
+#[tokio::test]
+async fn a_handle_that_outlives_its_response_keeps_working_through_save() {
+    let world = World::new();
+    let mut browser = Browser::known_to(&world).await;
+    let (flight, session) = world.open(&browser).await;
+    flight.finish().await;
+    drop(flight);
+    for n in 1..=3 {
+        session.insert("n", n).unwrap();
+        session.save().await.unwrap();
+        assert_eq!(browser.read(&world, "n").await, Some(n));
+    }
+}
+
+#[tokio::test]
+async fn what_would_need_a_cookie_then_is_head_sent() {
+    let world = World::new();
+    let browser = Browser::known_to(&world).await;
+    let (flight, session) = world.open(&browser).await;
+    flight.finish().await;
+    for (operation, error) in [
+        ("login", session.login("alice").unwrap_err()),
+        ("rotate", session.rotate().unwrap_err()),
+        ("persist", session.persist(minutes(60)).unwrap_err()),
+    ] {
+        assert!(matches!(error, SessionError::HeadSent { .. }));
+        let text = error.to_string();
+        assert!(
+            text.contains(operation) && text.contains("account"),
+            "{text}"
+        );
+    }
+    session.save().await.unwrap();
+    assert_eq!(world.calls(), [Load], "nothing was changed");
+}
+
+#[tokio::test]
+async fn the_first_change_of_a_new_session_then_is_head_sent() {
+    let world = World::new();
+    let (flight, session) = world.open(&Browser::new()).await;
+    flight.finish().await;
+    let update = session.update("k", |k: &mut u32| *k += 1);
+    for error in [session.insert("k", 1).unwrap_err(), update.unwrap_err()] {
+        assert!(matches!(error, SessionError::HeadSent { .. }), "{error:?}");
+    }
+    assert!(session.is_empty());
+    session.save().await.unwrap();
+    assert_eq!(world.calls(), []);
+}
+
+#[tokio::test]
+async fn changes_dropped_without_a_save_are_an_event() {
+    let world = World::new();
+    let mut browser = Browser::known_to(&world).await;
+    let (flight, session) = world.open(&browser).await;
+    flight.finish().await;
+    session.insert("k", 1).unwrap();
+    drop(flight);
+    assert!(!world.events.has(EventKind::Dropped));
+    drop(session);
+    assert_eq!(world.events.count(EventKind::Dropped), 1);
+    assert_eq!(browser.read::<u32>(&world, "k").await, None);
+}
+
+#[tokio::test]
+async fn an_end_dropped_without_a_save_is_an_event_too() {
+    let world = World::new();
+    let browser = Browser::known_to(&world).await;
+    let (flight, session) = world.open(&browser).await;
+    flight.finish().await;
+    session.end().unwrap();
+    drop((flight, session));
+    assert_eq!(world.events.count(EventKind::Dropped), 1);
+}
+
+#[tokio::test]
+async fn what_was_saved_or_not_changed_is_not_dropped() {
+    let world = World::new();
+    let browser = Browser::known_to(&world).await;
+    let (flight, session) = world.open(&browser).await;
+    session.insert("k", 1).unwrap();
+    flight.finish().await;
+    session.insert("k", 2).unwrap();
+    session.save().await.unwrap();
+    drop((flight, session));
+    // A request that was given up before its head.
+    let (flight, session) = world.open(&browser).await;
+    session.insert("k", 3).unwrap();
+    drop((flight, session));
+    assert!(!world.events.has(EventKind::Dropped));
+}
+
+#[tokio::test]
+async fn an_end_in_a_stream_is_carried_out_by_save() {
+    let world = World::new();
+    let browser = Browser::known_to(&world).await;
+    let (flight, session) = world.open(&browser).await;
+    flight.finish().await;
+    session.end().unwrap();
+    session.save().await.unwrap();
+    assert_eq!(world.records(), 0);
+}
+
+#[tokio::test]
+async fn a_save_that_fails_keeps_the_journal_for_another_try() {
+    for fault in [Fault::BeforeEffect, Fault::Timeout] {
+        let world = World::new();
+        let mut browser = Browser::known_to(&world).await;
+        let (_flight, session) = world.open(&browser).await;
+        session.insert("k", 1).unwrap();
+        session.update("n", |n: &mut u32| *n += 1).unwrap();
+        world.faults.fail_next(Replace, fault);
+        let error = session.save().await.unwrap_err();
+        assert!(matches!(error, SessionError::Store(_)));
+        assert_eq!(session.get("k").unwrap(), Some(1));
+        session.update("n", |n: &mut u32| *n += 1).unwrap();
+        session.save().await.unwrap();
+        assert_eq!(browser.read(&world, "k").await, Some(1));
+        assert_eq!(browser.read(&world, "n").await, Some(2));
+    }
+}
+
+#[tokio::test]
+async fn a_first_save_that_fails_keeps_the_journal_and_the_login() {
+    let world = World::new();
+    let mut browser = Browser::new();
+    let (flight, session) = world.open(&browser).await;
+    session.insert("k", 1).unwrap();
+    session.login("alice").unwrap();
+    world.faults.fail_next(Create, Fault::BeforeEffect);
+    session.save().await.unwrap_err();
+    session.save().await.unwrap();
+    browser.receive(&flight.finish().await);
+    assert_eq!(browser.read(&world, "k").await, Some(1));
+    let record = world.record(browser.id()).await.unwrap();
+    assert_eq!(record.subject.unwrap().as_str(), "alice");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_save_that_fails_while_taking_turns_keeps_the_journal_too() {
+    for hanging in [Load, Replace] {
+        let world = World::new();
+        let mut browser = Browser::known_to(&world).await;
+        let (_flight, session) = world.open(&browser).await;
+        browser.visit(&world, |s| s.insert("other", 1)).await;
+        session.insert("k", 1).unwrap();
+        // It meets the conflict, and then nothing answers any more.
+        world.faults.spare_next(Replace);
+        if hanging == Replace {
+            world.faults.spare_next(Load);
+        }
+        world.faults.always(Fault::Hang);
+        let error = session.save().await.unwrap_err();
+        assert!(matches!(error, SessionError::Store(_)), "{error:?}");
+        world.faults.clear();
+        assert_eq!(session.get("k").unwrap(), Some(1), "{hanging}");
+        session.save().await.unwrap();
+        assert_eq!(browser.read(&world, "k").await, Some(1), "{hanging}");
+    }
+}
+
+#[tokio::test]
+async fn the_cookie_of_an_early_save_goes_out_with_the_head_even_when_the_handler_fails() {
+    let world = World::new();
+    let mut browser = Browser::new();
+    let (flight, session) = world.open(&browser).await;
+    session.insert("k", 1).unwrap();
+    session.save().await.unwrap();
+    assert!(session.id().is_some());
+    assert!(!session.is_new());
+    session.insert("lost", 1).unwrap();
+    let response = flight.finish_with(500).await;
+    assert_eq!(response.status, 500);
+    browser.receive(&response);
+    assert_eq!(browser.read(&world, "k").await, Some(1));
+    assert_eq!(browser.read::<u32>(&world, "lost").await, None);
+}
+
+#[tokio::test]
+async fn an_early_login_goes_out_with_the_head_even_when_the_handler_fails() {
+    let world = World::new();
+    let mut browser = Browser::known_to(&world).await;
+    let (flight, session) = world.open(&browser).await;
+    session.login("alice").unwrap();
+    session.save().await.unwrap();
+    browser.receive(&flight.finish_with(500).await);
+    assert_eq!(browser.read(&world, "known").await, Some(true));
+}
+
+#[tokio::test]
+async fn saving_nothing_does_nothing() {
+    let world = World::new();
+    let (_flight, session) = world.open(&Browser::new()).await;
+    session.save().await.unwrap();
+    let browser = Browser::known_to(&world).await;
+    let (_flight, session) = world.open(&browser).await;
+    session.save().await.unwrap();
+    assert_eq!(world.calls(), [Load]);
+}
+
+#[tokio::test]
+async fn a_save_tells_that_the_session_was_ended_meanwhile() {
+    let world = World::new();
+    let mut browser = Browser::known_to(&world).await;
+    let (flight, session) = world.open(&browser).await;
+    flight.finish().await;
+    browser.visit(&world, |s| s.end()).await;
+    for _ in 0..2 {
+        session.insert("k", 1).unwrap();
+        let error = session.save().await.unwrap_err();
+        assert!(matches!(error, SessionError::Ended { .. }), "{error:?}");
+        assert_eq!(error.status(), 409);
+    }
+    assert!(world.events.has(EventKind::Void(VoidReason::Gone)));
+    assert_eq!(world.records(), 0);
+}
+
+#[tokio::test]
+async fn a_stream_from_before_a_login_writes_nothing_after_it() {
+    let world = World::new();
+    let mut browser = Browser::known_to(&world).await;
+    let (flight, session) = world.open(&browser).await;
+    flight.finish().await;
+    browser.visit(&world, |s| s.login("alice")).await;
+    session.insert("k", 1).unwrap();
+    let error = session.save().await.unwrap_err();
+    assert!(matches!(error, SessionError::Ended { .. }), "{error:?}");
+    assert_eq!(browser.read::<u32>(&world, "k").await, None);
+}
+
+#[tokio::test]
+async fn a_stream_goes_on_after_a_rotation() {
+    let world = World::new();
+    let mut browser = Browser::known_to(&world).await;
+    let (flight, session) = world.open(&browser).await;
+    flight.finish().await;
+    browser.visit(&world, |s| s.rotate().map(drop)).await;
+    session.insert("k", 1).unwrap();
+    session.save().await.unwrap();
+    assert_eq!(browser.read(&world, "k").await, Some(1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn changes_made_while_a_save_is_under_way_are_kept_and_seen() {
+    let world = World::new();
+    let mut browser = Browser::known_to(&world).await;
+    let (flight, session) = world.open(&browser).await;
+    session.insert("a", 1).unwrap();
+    let slow = Fault::Delay(Duration::from_millis(100));
+    world.faults.fail_next(Replace, slow);
+    let saving = session.clone();
+    let saved = tokio::spawn(async move { saving.save().await });
+    tokio::task::yield_now().await;
+    assert_eq!(session.get("a").unwrap(), Some(1), "what is being saved");
+    session.insert("b", 2).unwrap();
+    session.update("a", |a: &mut u32| *a += 10).unwrap();
+    saved.await.unwrap().unwrap();
+    assert_eq!(session.get("a").unwrap(), Some(11));
+    browser.receive(&flight.finish().await);
+    assert_eq!(browser.read(&world, "a").await, Some(11));
+    assert_eq!(browser.read(&world, "b").await, Some(2));
+}
+
+#[tokio::test(start_paused = true)]
+async fn two_saves_at_the_same_time_are_one_after_the_other() {
+    let world = World::new();
+    let mut browser = Browser::new();
+    let (flight, session) = world.open(&browser).await;
+    world
+        .faults
+        .always_on(Create, Fault::Delay(Duration::from_millis(50)));
+    session.insert("a", 1).unwrap();
+    let other = session.clone();
+    let both = tokio::join!(session.save(), async {
+        other.insert("b", 2).unwrap();
+        other.save().await
+    });
+    both.0.unwrap();
+    both.1.unwrap();
+    browser.receive(&flight.finish().await);
+    assert_eq!(world.records(), 1);
+    assert_eq!(browser.read(&world, "a").await, Some(1));
+    assert_eq!(browser.read(&world, "b").await, Some(2));
+}
+
+#[tokio::test]
+async fn a_change_between_commit_and_head_is_dropped_with_an_event() {
+    let world = World::new();
+    let browser = Browser::known_to(&world).await;
+    let (flight, session) = world.open(&browser).await;
+    assert_eq!(flight.commit().await.status(), None);
+    session.insert("k", 1).unwrap();
+    flight
+        .sessions
+        .finish(&mut crate::support::Response::new(200));
+    drop((flight, session));
+    assert_eq!(world.events.count(EventKind::Dropped), 1);
+}
+
+#[tokio::test]
+async fn a_session_first_opened_after_the_head_can_be_used_but_not_begun() {
+    let world = World::new();
+    let mut browser = Browser::known_to(&world).await;
+    let flight = world.begin(&browser);
+    flight.sessions.judge_all(&flight.head);
+    flight.finish().await;
+    let session = flight.open(crate::support::ACCOUNT).await;
+    session.insert("k", 1).unwrap();
+    session.save().await.unwrap();
+    assert_eq!(browser.read(&world, "k").await, Some(1));
+    let flight = world.begin(&Browser::new());
+    flight.sessions.judge_all(&flight.head);
+    flight.finish().await;
+    let session = flight.open(crate::support::ACCOUNT).await;
+    let error = session.insert("k", 1).unwrap_err();
+    assert!(matches!(error, SessionError::HeadSent { .. }), "{error:?}");
+}
