@@ -1,0 +1,174 @@
+//! What the shop answers, and how it uses its sessions.
+
+use std::{collections::BTreeMap, net::SocketAddr};
+
+use axum::{
+    Form, Router,
+    extract::{Path, State},
+    http::{HeaderMap, StatusCode, header, uri::Authority},
+    response::{IntoResponse, Redirect, Response},
+    routing::{get, post},
+};
+use cloakroom::{Session, SessionError, SessionLayer, SessionManager, SessionRejection};
+use maud::Markup;
+use serde::Deserialize;
+
+use crate::{
+    language::Language,
+    pages::{self, Page},
+    products::is_item,
+    sessions::{Account, Cart, Prefs},
+    state,
+};
+
+/// How many of each item.
+type Items = BTreeMap<String, u32>;
+
+pub(crate) fn router(sessions: SessionManager, https: SocketAddr) -> Router {
+    Router::new()
+        .route("/", get(home))
+        .route("/about", get(about))
+        .route("/cart", get(cart))
+        .route("/cart/add/{item}", post(add))
+        .route("/cart/remove/{item}", post(remove))
+        .route("/language/{code}", post(language))
+        .route("/login", get(login_form).post(login))
+        .route("/logout", post(logout))
+        .route("/account", get(account))
+        .route("/state", get(state::all))
+        .route("/state/{namespace}", get(state::one))
+        .route("/style.css", get(style))
+        .layer(SessionLayer::new(sessions))
+        .with_state(https)
+}
+
+async fn home(prefs: Session<Prefs>, cart: Session<Cart>) -> Result<Markup, SessionRejection> {
+    Ok(page(&prefs, &cart)?.home())
+}
+
+/// Asks for no session, so none is read and no header is set.
+async fn about() -> Markup {
+    pages::about()
+}
+
+async fn cart(prefs: Session<Prefs>, cart: Session<Cart>) -> Result<Markup, SessionRejection> {
+    Ok(page(&prefs, &cart)?.cart(&cart.get_or_default("items")?))
+}
+
+async fn add(cart: Session<Cart>, Path(item): Path<String>) -> Result<Response, SessionRejection> {
+    if !is_item(&item) {
+        return Ok(StatusCode::NOT_FOUND.into_response());
+    }
+    // When another request changes the cart at the same time, this runs again on what that one
+    // has stored: both items are in it then.
+    cart.update("items", move |items: &mut Items| {
+        let count = items.entry(item.clone()).or_default();
+        *count = count.saturating_add(1);
+    })?;
+    Ok(Redirect::to("/cart").into_response())
+}
+
+async fn remove(
+    cart: Session<Cart>,
+    Path(item): Path<String>,
+) -> Result<Redirect, SessionRejection> {
+    // Whoever has no cart gets none by this.
+    if cart.contains("items") {
+        cart.update("items", move |items: &mut Items| items.remove(&item))?;
+    }
+    Ok(Redirect::to("/cart"))
+}
+
+async fn language(
+    prefs: Session<Prefs>,
+    Path(code): Path<String>,
+) -> Result<Response, SessionRejection> {
+    let Some(language) = Language::of_code(&code) else {
+        return Ok(StatusCode::NOT_FOUND.into_response());
+    };
+    prefs.insert("language", language.code())?;
+    Ok(Redirect::to("/").into_response())
+}
+
+/// `account` is `None` on plain http, where its condition does not hold.
+async fn login_form(
+    account: Option<Session<Account>>,
+    prefs: Session<Prefs>,
+    cart: Session<Cart>,
+    State(https): State<SocketAddr>,
+    headers: HeaderMap,
+) -> Result<Response, SessionRejection> {
+    let page = page(&prefs, &cart)?;
+    Ok(match account {
+        None => page
+            .no_login_here(&login_link(&headers, https))
+            .into_response(),
+        Some(account) if account.subject().is_some() => Redirect::to("/account").into_response(),
+        Some(_) => page.login(false).into_response(),
+    })
+}
+
+#[derive(Deserialize)]
+struct Credentials {
+    username: String,
+    password: String,
+}
+
+/// `Session<Account>` answers 403 on plain http.
+async fn login(
+    account: Session<Account>,
+    prefs: Session<Prefs>,
+    cart: Session<Cart>,
+    Form(form): Form<Credentials>,
+) -> Result<Response, SessionRejection> {
+    // A real application has a slow hash of the password, compares in constant time and counts
+    // failures.
+    if (form.username.as_str(), form.password.as_str()) != ("demo", "demo") {
+        let form_again = page(&prefs, &cart)?.login(true);
+        return Ok((StatusCode::UNAUTHORIZED, form_again).into_response());
+    }
+    // From here on, every cookie that this session had before is worthless.
+    account.login("demo")?;
+    account.insert("name", "Dana Demo")?;
+    Ok(Redirect::to("/account").into_response())
+}
+
+/// The cart and the language stay: they are sessions of their own.
+async fn logout(account: Session<Account>) -> Result<Redirect, SessionRejection> {
+    account.logout()?;
+    Ok(Redirect::to("/login"))
+}
+
+async fn account(
+    account: Option<Session<Account>>,
+    prefs: Session<Prefs>,
+    cart: Session<Cart>,
+) -> Result<Response, SessionRejection> {
+    let Some(account) = account.filter(|account| account.subject().is_some()) else {
+        return Ok(Redirect::to("/login").into_response());
+    };
+    let name: String = account.get_or_default("name")?;
+    Ok(page(&prefs, &cart)?.account(&name).into_response())
+}
+
+async fn style() -> impl IntoResponse {
+    let css = [(header::CONTENT_TYPE, "text/css; charset=utf-8")];
+    (css, include_str!("style.css"))
+}
+
+fn page(prefs: &Session<Prefs>, cart: &Session<Cart>) -> Result<Page, SessionError> {
+    let code: String = prefs.get_or_default("language")?;
+    let items: Items = cart.get_or_default("items")?;
+    Ok(Page {
+        language: Language::of_code(&code).unwrap_or_default(),
+        in_cart: items.values().copied().fold(0, u32::saturating_add),
+    })
+}
+
+/// Keeps the host, since cookies belong to one: `localhost` has other cookies than `127.0.0.1`.
+fn login_link(headers: &HeaderMap, https: SocketAddr) -> String {
+    let host = headers.get(header::HOST);
+    let authority = host.and_then(|host| Authority::try_from(host.as_bytes()).ok());
+    let host = authority.as_ref().map_or("localhost", Authority::host);
+    format!("https://{host}:{}/login", https.port())
+}

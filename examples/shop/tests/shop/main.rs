@@ -1,0 +1,15 @@
+//! The shop as it is delivered: the program itself, real sockets, files in a folder of the test.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    reason = "helpers are no #[test]"
+)]
+
+mod browser;
+mod carts;
+mod headers;
+mod login;
+mod process;
+mod visits;
