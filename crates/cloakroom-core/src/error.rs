@@ -105,6 +105,7 @@ impl SessionError {
         match self {
             Self::Closed { .. } => 403,
             Self::Ended { .. } | Self::Conflict { .. } => 409,
+            Self::TooLarge { .. } => 413,
             Self::Store(_) | Self::Random(_) => 503,
             _ => 500,
         }

@@ -1,11 +1,11 @@
-use std::{error::Error, fmt, path::Path};
+use std::{error::Error, fmt, io::Write, path::Path};
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use hkdf::Hkdf;
 use sha2::Sha256;
 use zeroize::Zeroizing;
 
-use crate::random::{OsRandom, Random, RandomError};
+use crate::random::{self, OsRandom, Random, RandomError};
 
 /// A secret key of 32 to 64 bytes. Wiped from memory when dropped, shown by nothing.
 ///
@@ -91,6 +91,27 @@ impl SecretKey {
         Self::from_base64(&Zeroizing::new(text))
     }
 
+    /// From a file, as [`from_file`](Self::from_file). When there is none, a new key is put there
+    /// first, whole or not at all, readable by its owner alone; of several processes that start at
+    /// the same time all get the same key.
+    ///
+    /// # Errors
+    /// When the file can't be read or made, and as [`SecretKey::from_base64`].
+    ///
+    /// ```no_run
+    /// let key = cloakroom_core::SecretKey::from_file_or_generate("data/session.key")?;
+    /// # Ok::<(), cloakroom_core::KeyError>(())
+    /// ```
+    pub fn from_file_or_generate(path: impl AsRef<Path>) -> Result<Self, KeyError> {
+        let path = path.as_ref();
+        let fail = |error| KeyError::Unreadable(path.display().to_string(), error);
+        if !path.try_exists().map_err(fail)? {
+            let key = Self::generate().map_err(KeyError::Random)?;
+            publish(path, key.to_base64().as_bytes()).map_err(fail)?;
+        }
+        Self::from_file(path)
+    }
+
     /// The key as base64, to be kept. This is the secret itself.
     #[must_use]
     pub fn to_base64(&self) -> Zeroizing<String> {
@@ -115,6 +136,26 @@ impl SecretKey {
         let hkdf = Hkdf::<Sha256>::new(None, &self.0);
         // Fails only for more than 8,160 bytes.
         let _ = hkdf.expand_multi_info(context, target);
+    }
+}
+
+/// Writes a file under its name, unless there is one of the name already.
+fn publish(path: &Path, content: &[u8]) -> std::io::Result<()> {
+    let [a, b] = random::bytes(&OsRandom).map_err(std::io::Error::other)?;
+    let mut draft = path.as_os_str().to_owned();
+    draft.push(format!(".{}.{a:02x}{b:02x}", std::process::id()));
+    let mut options = std::fs::OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let mut file = options.open(&draft)?;
+    let written = file.write_all(content).and_then(|()| file.sync_all());
+    // A link takes no other file's place, unlike a rename.
+    let linked = written.and_then(|()| std::fs::hard_link(&draft, path));
+    std::fs::remove_file(&draft)?;
+    match linked {
+        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Ok(()),
+        linked => linked,
     }
 }
 
@@ -229,6 +270,8 @@ pub enum KeyError {
     WrongLength(usize),
     /// The bytes are not random: a phrase, a counter, a pattern.
     WellKnown,
+    /// There were no random bytes to make a key of.
+    Random(RandomError),
 }
 
 impl fmt::Display for KeyError {
@@ -238,8 +281,9 @@ impl fmt::Display for KeyError {
                 f,
                 "{variable} is not set: put a key there, for example from `openssl rand -base64 32`"
             ),
-            Self::Unreadable(path, _) => write!(f, "the key file {path} can't be read"),
+            Self::Unreadable(path, _) => write!(f, "the key file {path} can't be read or made"),
             Self::NotBase64 => f.write_str("the key is no base64"),
+            Self::Random(error) => fmt::Display::fmt(error, f),
             Self::WrongLength(length) => write!(
                 f,
                 "a key has {MIN_LENGTH} to {MAX_LENGTH} bytes, this one has {length}: make one \
@@ -322,6 +366,31 @@ mod tests {
         let key = SecretKey::generate().unwrap();
         assert_ne!(key.subkey(&[b"a", b"b"]), key.subkey(&[b"a", b"c"]));
         assert_eq!(key.subkey(&[b"a"]), key.clone().subkey(&[b"a"]));
+    }
+
+    #[test]
+    fn a_key_file_is_made_once_and_for_its_owner_alone() {
+        let folder = std::env::temp_dir().join(format!("cloakroom-key-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        let path = folder.join("session.key");
+        let threads: Vec<_> = (0..8)
+            .map(|_| {
+                let path = path.clone();
+                std::thread::spawn(move || SecretKey::from_file_or_generate(path).unwrap().id())
+            })
+            .collect();
+        let ids: Vec<_> = threads
+            .into_iter()
+            .map(|thread| thread.join().unwrap())
+            .collect();
+        assert!(ids.iter().all(|id| *id == ids[0]), "{ids:?}");
+        assert_eq!(std::fs::read_dir(&folder).unwrap().count(), 1);
+        #[cfg(unix)]
+        {
+            let mode = std::os::unix::fs::MetadataExt::mode(&path.metadata().unwrap());
+            assert_eq!(mode & 0o777, 0o600);
+        }
+        std::fs::remove_dir_all(folder).unwrap();
     }
 
     #[test]

@@ -223,7 +223,8 @@ impl Namespace {
     }
 
     /// Opens the namespace only on requests for which this is true. It is asked once per request,
-    /// at most; where it is false the namespace is closed.
+    /// at most; where it is false the namespace is closed. How a request is known to be https is
+    /// the integration's: `cloakroom-tower` reads a `Scheme` from its extensions.
     pub fn only_if(
         self,
         condition: impl Fn(&dyn RequestHead) -> bool + Send + Sync + 'static,

@@ -5,6 +5,7 @@ use tokio::{runtime::Handle, task::JoinHandle, time::sleep};
 
 use crate::{
     call::{Budget, call},
+    error::{ConfigError, ConfigProblem},
     event::EventKind,
     manager::SessionManager,
     random,
@@ -23,9 +24,10 @@ const PATIENCE: u32 = 20;
 ///
 /// ```no_run
 /// use cloakroom_core::{SessionManager, Sweeper, hours, minutes};
-/// # async fn run(sessions: &SessionManager) {
+/// # async fn run(sessions: &SessionManager) -> Result<(), cloakroom_core::ConfigError> {
 /// // Every ten minutes those that have expired more than an hour ago.
-/// let sweeping = Sweeper::new(sessions).every(minutes(10)).older_than(hours(1)).spawn();
+/// let sweeping = Sweeper::new(sessions).every(minutes(10)).older_than(hours(1)).spawn()?;
+/// # Ok(())
 /// # }
 /// ```
 #[derive(Debug, Clone)]
@@ -63,10 +65,16 @@ impl Sweeper {
     /// Starts it as a task of the current tokio runtime. It survives errors and panics of stores,
     /// and stops when the handle is dropped or aborted.
     ///
-    /// `None` outside a runtime.
-    #[must_use = "dropping the handle stops the sweeper"]
-    pub fn spawn(self) -> Option<Sweeping> {
-        let runtime = Handle::try_current().ok()?;
+    /// # Errors
+    /// Outside a runtime.
+    pub fn spawn(self) -> Result<Sweeping, ConfigError> {
+        let runtime = Handle::try_current().map_err(|_| {
+            ConfigError::new(vec![ConfigProblem {
+                namespace: None,
+                setting: "sweeper",
+                message: "start it inside a tokio runtime, in main for example".to_owned(),
+            }])
+        })?;
         let task = runtime.spawn(async move {
             loop {
                 sleep(self.pause()).await;
@@ -78,7 +86,7 @@ impl Sweeper {
                 let _ = (&mut once.0).await;
             }
         });
-        Some(Sweeping(task))
+        Ok(Sweeping(task))
     }
 
     /// Sweeps once, in batches of 1000 records, and says how many records it has removed. A store

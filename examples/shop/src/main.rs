@@ -44,7 +44,7 @@ async fn run() -> Result<(), Box<dyn Error>> {
     let options = Options::read(std::env::args().skip(1))?;
 
     let sessions = sessions::manager(&options.data)?;
-    let _sweeping = Sweeper::new(&sessions).every(minutes(10)).spawn();
+    let _sweeping = Sweeper::new(&sessions).every(minutes(10)).spawn()?;
 
     let (http, https) = (listen(options.http)?, listen(options.https)?);
     let (http_at, https_at) = (http.local_addr()?, https.local_addr()?);

@@ -1,12 +1,11 @@
 //! The three sessions of a visitor. Each has its own cookie, its own lifetime and its own place.
 
-use std::{error::Error, io::Write, path::Path};
+use std::{error::Error, path::Path};
 
 use cloakroom::{
     FileStore, KeyRing, Limits, Namespace, NamespaceName, SecretKey, SessionManager, days, hours,
     minutes,
 };
-use tempfile::NamedTempFile;
 
 /// Who is logged in.
 pub(crate) struct Account;
@@ -32,7 +31,8 @@ impl NamespaceName for Prefs {
 /// Sets the sessions up; `data` is the folder for everything that the shop keeps.
 pub(crate) fn manager(data: &Path) -> Result<SessionManager, Box<dyn Error>> {
     let store = FileStore::open(data.join("sessions"))?;
-    let keys = KeyRing::new(prefs_key(data)?);
+    // The key that signs the prefs, made at the first start.
+    let keys = KeyRing::new(SecretKey::from_file_or_generate(data.join("prefs.key"))?);
 
     let sessions = SessionManager::builder()
         .application("shop")
@@ -59,17 +59,4 @@ pub(crate) fn manager(data: &Path) -> Result<SessionManager, Box<dyn Error>> {
         )
         .build()?;
     Ok(sessions)
-}
-
-/// The key that signs the `prefs`, made at the first start.
-fn prefs_key(data: &Path) -> Result<SecretKey, Box<dyn Error>> {
-    let path = data.join("prefs.key");
-    if !path.try_exists()? {
-        // Only its owner can read it. It takes its place when it is whole, unless another process
-        // that starts at the same time has been faster: then both use that one's key.
-        let mut file = NamedTempFile::new_in(data)?;
-        file.write_all(SecretKey::generate()?.to_base64().as_bytes())?;
-        let _ = file.persist_noclobber(&path);
-    }
-    Ok(SecretKey::from_file(&path)?)
 }

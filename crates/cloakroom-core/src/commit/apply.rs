@@ -42,6 +42,8 @@ pub(crate) struct Applied {
     pub(crate) secret: Option<Secret>,
     /// That secret is a new one.
     pub(crate) is_new_secret: bool,
+    /// What the client's own secret is to the record.
+    pub(crate) presented: Presented,
     pub(crate) events: SmallVec<[EventKind; 2]>,
 }
 
@@ -135,6 +137,7 @@ pub(crate) fn apply(
             is_optional,
             secret,
             is_new_secret,
+            presented,
             events,
         });
     }
@@ -160,6 +163,7 @@ pub(crate) fn apply(
         is_optional,
         secret,
         is_new_secret,
+        presented,
         events,
     })
 }

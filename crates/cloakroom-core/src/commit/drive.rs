@@ -222,6 +222,9 @@ impl SessionState {
                     client.presented = Presented::Given;
                 }
             }
+            if client.presented != Presented::Given {
+                client.presented = applied.presented;
+            }
             client.epoch = applied.stored.envelope.epoch;
             *stored = applied.stored;
             for event in applied.events {

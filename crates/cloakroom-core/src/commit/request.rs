@@ -59,6 +59,7 @@ impl Verdict {
         match self.status {
             Some(401) => "Please log in again.\n",
             Some(409) => "Somebody else has changed the session. Please try again.\n",
+            Some(413) => "There is no room for more in this session.\n",
             Some(503) => "The session could not be saved. Please try again in a moment.\n",
             _ => "The session could not be saved.\n",
         }
@@ -159,7 +160,11 @@ impl SessionState {
                 other.status()
             }
         };
-        tracing::error!(target: "cloakroom", namespace = self.name(), status, "{error}");
+        let namespace = self.name();
+        match status {
+            500.. => tracing::error!(target: "cloakroom", namespace, status, "{error}"),
+            _ => tracing::info!(target: "cloakroom", namespace, status, "{error}"),
+        }
         Some(status)
     }
 

@@ -165,7 +165,8 @@ impl CookieSpec {
         text.push_str(&self.attributes);
         if let Some(age) = max_age {
             // Writing to a string does not fail.
-            let _ = write!(text, "; Max-Age={}", age.min(MAX_AGE).as_secs());
+            let seconds = age.min(MAX_AGE).as_millis().div_ceil(1000);
+            let _ = write!(text, "; Max-Age={seconds}");
         }
         text
     }

@@ -238,7 +238,9 @@ async fn carry_out(session: &SessionHandle, operation: u8) -> Result<(), Session
         5 => session.update(key, |value: &mut Vec<u8>| value.push(1))?,
         6 => session.clear()?,
         7 => session.login(format!("subject {number}"))?,
-        8 => drop(session.rotate()?),
+        8 => {
+            let _ = session.rotate()?;
+        }
         9 => session.rotate()?.revoke(),
         10 => session.persist(Duration::from_secs(1 << (number * 4)))?,
         11 => session.end()?,

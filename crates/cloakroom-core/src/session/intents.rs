@@ -4,10 +4,11 @@ use std::time::Duration;
 
 use cloakroom_store::Subject;
 
-use super::handle::SessionHandle;
+use super::{Base, handle::SessionHandle};
 use crate::{
     commit::{Changes, Rotation as Kind},
     error::SessionError,
+    event::VoidReason,
 };
 
 impl SessionHandle {
@@ -61,11 +62,21 @@ impl SessionHandle {
     ///
     /// # Errors
     /// [`SessionError::Unsupported`] in a client-side namespace that does not accept replay: a
-    /// copy of the cookie would stay good.
+    /// copy of the cookie would stay good. [`SessionError::Ended`] when the session was logged in
+    /// anew and this request has its token from before: it can't end what it no longer opens.
     pub fn end(&self) -> Result<(), SessionError> {
         self.check_replay("end")?;
-        self.0.live().end(self.key_namespace());
-        Ok(())
+        let mut live = self.0.live();
+        match live.base {
+            Base::Void(reason @ (VoidReason::Late | VoidReason::NewEpoch)) => {
+                drop(live);
+                Err(self.0.void(reason))
+            }
+            _ => {
+                live.end(self.key_namespace());
+                Ok(())
+            }
+        }
     }
 
     /// The same as [`end`](Self::end), for sessions that have a subject.

@@ -179,7 +179,7 @@ impl SessionHandle {
     /// session at the same time: a hundred parallel increments make a hundred. So it should do
     /// nothing but change the value; what it returned in this call may differ from what it makes
     /// of the value in the end (see [`update_now`](Self::update_now)). No lock is held while it
-    /// runs.
+    /// runs. A key without a value that is left at the default stays without one.
     ///
     /// # Errors
     /// [`SessionError::Decode`] when the value is not of type `T`, and as
@@ -208,8 +208,16 @@ impl SessionHandle {
                 Some(bytes) => codec.decode(bytes)?,
                 None => T::default(),
             };
+            let untouched = match before {
+                Some(_) => None,
+                None => Some(codec.encode(&value)?),
+            };
             let returned = change(&mut value);
-            Ok((returned, Some(codec.encode(&value)?)))
+            let after = codec.encode(&value)?;
+            Ok((
+                returned,
+                (untouched.as_ref() != Some(&after)).then_some(after),
+            ))
         };
         self.journal_update(key, run)
     }

@@ -215,7 +215,7 @@ async fn a_size_limit_that_is_met_only_together_with_others_is_an_error() {
         move |s: &SessionHandle| s.insert(key, &text).unwrap()
     };
     let (first, second) = race(&world, &browser, half("a"), half("b")).await;
-    assert_eq!((first.status, second.status), (200, 500));
+    assert_eq!((first.status, second.status), (200, 413));
     assert_eq!(browser.read::<String>(&world, "b").await, None);
     assert_eq!(browser.read(&world, "a").await, Some(text));
 }

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use cloakroom_core::{Clock, EventKind, Limits, Namespace, SessionManager, days, hours, minutes};
+use cloakroom_core::{
+    Clock, EndedPolicy, EventKind, Limits, Namespace, SessionManager, days, hours, minutes,
+};
 
 use crate::support::{ACCOUNT, Browser, World};
 
@@ -218,4 +220,49 @@ async fn a_clock_that_goes_back_ends_nothing_and_moves_no_time_back() {
     let record = world.record(browser.id()).await.unwrap();
     assert_eq!(record.last_seen, later.last_seen);
     assert_eq!(record.expires, later.expires);
+}
+
+#[tokio::test]
+async fn a_login_long_after_expiry_makes_a_session_of_its_own() {
+    let world = with_limits(Limits::idle(minutes(10)));
+    let mut browser = Browser::known_to(&world).await;
+    let old = browser.id();
+    let (slow, session) = world.open(&browser).await;
+    world.clock.advance(minutes(12));
+    session.insert("mine", 1).unwrap();
+    session.login("alice").unwrap();
+    browser.receive(&slow.finish().await);
+    assert_ne!(browser.id(), old);
+    assert_eq!(browser.read(&world, "mine").await, Some(1));
+    assert_eq!(browser.read::<bool>(&world, "known").await, None);
+}
+
+#[tokio::test]
+async fn a_slow_read_counts_from_when_the_session_was_opened() {
+    let world = with_limits(Limits::idle(minutes(10)));
+    let mut browser = Browser::known_to(&world).await;
+    world.clock.advance(minutes(9));
+    let (slow, _) = world.open(&browser).await;
+    world.clock.advance(minutes(3));
+    assert_eq!(slow.finish().await.status, 200);
+    world.clock.advance(minutes(7) - INSTANT);
+    let (_flight, session) = world.open(&browser).await;
+    assert!(!session.is_new());
+    world.clock.advance(INSTANT);
+    assert_eq!(browser.read::<bool>(&world, "known").await, None);
+}
+
+#[tokio::test]
+async fn a_slow_read_whose_rotation_is_due_too_late_is_answered_as_it_is() {
+    let world = World::with(|n| {
+        n.limits(Limits::idle(minutes(10)))
+            .rotate_every(minutes(5))
+            .on_ended(EndedPolicy::Respond409)
+    });
+    let mut browser = Browser::known_to(&world).await;
+    browser.visit(&world, |s| s.login("alice")).await;
+    world.clock.advance(minutes(9));
+    let (slow, _) = world.open(&browser).await;
+    world.clock.advance(minutes(3));
+    assert_eq!(slow.finish().await.status, 200);
 }

@@ -15,6 +15,8 @@
 mod claims;
 #[cfg(feature = "client-side")]
 mod client_side;
+#[cfg(feature = "client-side")]
+mod client_side_refusals;
 mod config;
 mod conflicts;
 mod cookies;
@@ -23,6 +25,7 @@ mod corrupt;
 mod deadlines;
 mod disconnects;
 mod duplicates;
+mod end_all;
 mod ending;
 mod events;
 mod expiry;
@@ -37,6 +40,7 @@ mod replaced;
 mod rotation;
 mod rotation_races;
 mod runtime;
+mod saves;
 mod streams;
 mod support;
 mod sweeper;

@@ -140,7 +140,7 @@ async fn it_stops_when_the_handle_is_dropped_or_aborted() {
 #[test]
 fn outside_a_runtime_there_is_no_sweeper() {
     let world = World::new();
-    assert!(Sweeper::new(&world.manager).spawn().is_none());
+    assert!(Sweeper::new(&world.manager).spawn().is_err());
 }
 
 /// A store whose sweep panics the first few times.

@@ -48,7 +48,8 @@ impl IntoResponse for SessionRejection {
             _ => tracing::debug!(target: "cloakroom", "{}", self.0),
         }
         let message = match status {
-            StatusCode::FORBIDDEN => "This is not to be had here.\n",
+            StatusCode::FORBIDDEN => "This is not available here.\n",
+            StatusCode::PAYLOAD_TOO_LARGE => "There is no room for more in this session.\n",
             StatusCode::CONFLICT => "The session has changed meanwhile. Please try again.\n",
             StatusCode::SERVICE_UNAVAILABLE => {
                 "The session is not available. Please try again in a moment.\n"

@@ -1,11 +1,6 @@
 //! The tower layer and the extractors in a real axum router.
 #![cfg(feature = "axum")]
-#![expect(
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "helpers of tests"
-)]
+#![expect(clippy::unwrap_used, reason = "helpers of tests")]
 
 mod app;
 mod extractors;

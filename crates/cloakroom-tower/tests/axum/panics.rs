@@ -18,12 +18,12 @@ async fn count(cart: Session<Cart>) -> Result<String, SessionRejection> {
 
 async fn change_and_panic(cart: Session<Cart>) {
     cart.insert("count", 9).unwrap();
-    panic!("on purpose");
+    unreachable!("on purpose");
 }
 
 async fn end_and_panic(cart: Session<Cart>) {
     cart.end().unwrap();
-    panic!("on purpose");
+    unreachable!("on purpose");
 }
 
 fn app() -> Router {
