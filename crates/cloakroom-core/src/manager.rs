@@ -66,6 +66,11 @@ impl SessionManager {
         self.0.namespaces.iter().map(NamespaceInfo)
     }
 
+    /// A clone for the same request.
+    pub(crate) fn share(&self) -> Self {
+        Self(self.0.share())
+    }
+
     pub(crate) fn state(&self) -> &ManagerState {
         &self.0
     }

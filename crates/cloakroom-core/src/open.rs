@@ -20,6 +20,10 @@ use crate::{
     token::SecretHash,
 };
 
+/// A session that has this many times the bytes that it may have is none of ours. One that is a
+/// little too large, since its limit was lowered, can still be made smaller.
+const OVERSIZED: usize = 16;
+
 /// How long after a new epoch requests with an older token count as late.
 const LATE: Duration = Duration::from_secs(60);
 
@@ -98,7 +102,7 @@ impl SessionState {
     /// What it keeps over an await is small, since frameworks move the futures of handlers about.
     pub(crate) async fn open(&self) -> Result<(), SessionError> {
         let mut attempt = Attempt::new(self);
-        let opening = loop {
+        let mut opening = loop {
             let changed = {
                 let mut live = self.live();
                 match live.phase {
@@ -107,7 +111,7 @@ impl SessionState {
                         live.phase = Phase::Opening;
                         live.is_asked = true;
                         live.opened = self.engine().now();
-                        break Opening(self);
+                        break Opening(Some(self));
                     }
                     Phase::Opening => live.wait(&self.changed),
                 }
@@ -116,12 +120,19 @@ impl SessionState {
         };
         while let Some(load) = self.next_load(&attempt) {
             let loaded = call(load, Operation::Load, &mut attempt.budget).await;
-            if let Some(key) = self.take_up(loaded, &mut attempt)? {
-                Box::pin(self.end_replaced(key, &mut attempt.budget)).await?;
+            match self.take_up(loaded, &mut attempt)? {
+                Tried::Next => {}
+                Tried::Replaced(key) => {
+                    Box::pin(self.end_replaced(key, &mut attempt.budget)).await?;
+                }
+                Tried::Opened => {
+                    opening.0 = None;
+                    return Ok(());
+                }
             }
         }
-        self.settle_opening(&attempt)?;
-        drop(opening);
+        self.settle_opening(&mut self.live(), &attempt)?;
+        opening.0 = None;
         Ok(())
     }
 
@@ -133,23 +144,30 @@ impl SessionState {
         Some(namespace.store()?.load(key, attempt.freshness))
     }
 
-    /// Judges what was loaded for a candidate, and takes the session up if it opens it. Gives the
-    /// key of a session that is to be ended.
+    /// Judges what was loaded for a candidate, and takes the session up if it opens it.
     fn take_up(
         &self,
         loaded: Result<Option<Loaded>, StoreError>,
         attempt: &mut Attempt,
-    ) -> Result<Option<Key>, SessionError> {
+    ) -> Result<Tried, SessionError> {
         let namespace = self.namespace()?;
         let (Some(token), Some(store)) =
             (self.ticket.tokens.get(attempt.candidate), namespace.store())
         else {
-            return Ok(None);
+            return Ok(Tried::Next);
         };
         let id = token.id();
         let may_be_stale = attempt.freshness == Freshness::Any && store.answers_from_copies();
         let read = match loaded {
-            Ok(loaded) => loaded.map(Stored::read).transpose().map_err(|_| ()),
+            Ok(loaded) => {
+                let limit = namespace.settings.max_size.saturating_mul(OVERSIZED);
+                let read = |loaded| Stored::read(loaded).ok();
+                let fits = |stored: &Stored| stored.frames.byte_len() <= limit;
+                match loaded.map(|loaded| read(loaded).filter(fits)) {
+                    Some(None) => Err(()),
+                    found => Ok(found.flatten()),
+                }
+            }
             Err(error) => {
                 let kind = error.kind();
                 self.emit(Some(id), EventKind::StoreFailed(Operation::Load, kind));
@@ -163,7 +181,7 @@ impl SessionState {
             Ok(found) => found,
             Err(()) if may_be_stale => {
                 attempt.freshness = Freshness::Latest;
-                return Ok(None);
+                return Ok(Tried::Next);
             }
             Err(()) => return self.corrupt(namespace, id, attempt),
         };
@@ -177,7 +195,7 @@ impl SessionState {
             Some(Judgement::Previous) => Some(Presented::Previous),
             _ if may_be_stale => {
                 attempt.freshness = Freshness::Latest;
-                return Ok(None);
+                return Ok(Tried::Next);
             }
             _ => None,
         };
@@ -189,14 +207,22 @@ impl SessionState {
                 presented,
             };
             attempt.are_several |= live.take_up(id, stored, client);
-            return Ok(None);
+            if attempt.candidate < self.ticket.tokens.len() {
+                return Ok(Tried::Next);
+            }
+            // The last candidate, as a rule the only one.
+            self.settle_opening(&mut live, attempt)?;
+            return Ok(Tried::Opened);
         }
         drop(live);
         attempt.is_late |= judgement == Some(Judgement::Late);
         self.emit(Some(id), Judgement::event(judgement));
         let ends = namespace.settings.on_replaced_token == ReplacedTokenPolicy::EndSession;
         let is_replaced = judgement == Some(Judgement::Replaced);
-        Ok((is_replaced && ends).then(|| Key::new(namespace.id, id)))
+        Ok(match is_replaced && ends {
+            true => Tried::Replaced(Key::new(namespace.id, id)),
+            false => Tried::Next,
+        })
     }
 
     async fn end_replaced(&self, key: Key, budget: &mut Budget) -> Result<(), SessionError> {
@@ -212,11 +238,11 @@ impl SessionState {
         namespace: &CompiledNamespace,
         id: SessionId,
         attempt: &mut Attempt,
-    ) -> Result<Option<Key>, SessionError> {
+    ) -> Result<Tried, SessionError> {
         self.emit(Some(id), EventKind::Corrupt);
         attempt.next();
         match namespace.settings.on_corrupt {
-            CorruptPolicy::Reset => Ok(None),
+            CorruptPolicy::Reset => Ok(Tried::Next),
             CorruptPolicy::Fail => Err(SessionError::Corrupt {
                 namespace: namespace.name().to_owned(),
             }),
@@ -224,9 +250,8 @@ impl SessionState {
     }
 
     /// The one session that the candidates open; none when they open several.
-    fn settle_opening(&self, attempt: &Attempt) -> Result<(), SessionError> {
-        let mut live = self.live();
-        let are_several = attempt.are_several | self.unseal(&mut live)?;
+    fn settle_opening(&self, live: &mut Live, attempt: &Attempt) -> Result<(), SessionError> {
+        let are_several = attempt.are_several | self.unseal(live)?;
         live.phase = Phase::Opened;
         if are_several {
             live.base = Base::New;
@@ -240,6 +265,7 @@ impl SessionState {
         } else if self.ticket.is_empty() {
             self.emit(None, EventKind::NoToken);
         }
+        live.wake(&self.changed);
         Ok(())
     }
 
@@ -321,16 +347,26 @@ impl Attempt {
     }
 }
 
+/// What has become of a candidate.
+enum Tried {
+    /// The next load decides, if there is one.
+    Next,
+    /// Its token was replaced, and its session is to be ended.
+    Replaced(Key),
+    /// It was the last, and all is settled.
+    Opened,
+}
+
 /// The session is being opened. Whoever stops halfway leaves it to the next.
-struct Opening<'a>(&'a SessionState);
+struct Opening<'a>(Option<&'a SessionState>);
 
 impl Drop for Opening<'_> {
     fn drop(&mut self) {
-        let mut live = self.0.live();
-        if live.phase == Phase::Opening {
+        if let Some(state) = self.0 {
+            let mut live = state.live();
             live.phase = Phase::Unopened;
             live.base = Base::New;
+            live.wake(&state.changed);
         }
-        live.wake(&self.0.changed);
     }
 }

@@ -186,28 +186,33 @@ impl RequestSessions {
     }
 
     fn judge_index(&self, index: usize, head: &dyn RequestHead) -> Option<Arc<SessionState>> {
-        if let Some(slot) = self.slots().iter().find(|slot| slot.index == index) {
+        let namespace = self.0.manager.namespace(index)?;
+        let mut slots = self.slots();
+        if let Some(slot) = slots.iter().find(|slot| slot.index == index) {
             return slot.state.clone();
         }
-        // The condition is foreign code, so no lock is held.
-        let manager = &self.0.manager;
-        let namespace = manager.namespace(index)?;
-        let ticket = Ticket::read(namespace, head);
-        if ticket.is_none() {
-            manager
-                .state()
-                .emit(namespace.name(), None, EventKind::Closed);
-        }
-        let state = ticket.map(|ticket| SessionState::new(manager.clone(), index, ticket));
-        let mut slots = self.slots();
-        match slots.iter().find(|slot| slot.index == index) {
-            Some(first) => first.state.clone(),
-            None => {
-                let kept = state.clone();
-                slots.push(Slot { index, state });
-                kept
+        if let Some(condition) = &namespace.condition {
+            // Foreign code, so no lock is held.
+            drop(slots);
+            let holds = condition(head);
+            slots = self.slots();
+            if let Some(first) = slots.iter().find(|slot| slot.index == index) {
+                return first.state.clone();
+            }
+            if !holds {
+                self.0
+                    .manager
+                    .state()
+                    .emit(namespace.name(), None, EventKind::Closed);
+                slots.push(Slot { index, state: None });
+                return None;
             }
         }
+        let ticket = Ticket::read(namespace, head);
+        let state = SessionState::new(self.0.manager.share(), index, ticket);
+        let kept = Some(Arc::clone(&state));
+        slots.push(Slot { index, state: kept });
+        Some(state)
     }
 
     fn state(&self, name: &str) -> Result<Option<Arc<SessionState>>, SessionError> {

@@ -50,6 +50,13 @@ impl Clone for Shared<ManagerState> {
     }
 }
 
+impl<T> Shared<T> {
+    /// A clone for the same request, which as a rule stays on its thread.
+    pub(crate) fn share(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
+}
+
 impl<T> Deref for Shared<T> {
     type Target = T;
 

@@ -23,13 +23,7 @@ pub(crate) struct Ticket {
 }
 
 impl Ticket {
-    /// Judges the condition and reads the ticket. `None` when the namespace is closed.
-    pub(crate) fn read(namespace: &CompiledNamespace, head: &dyn RequestHead) -> Option<Self> {
-        if let Some(condition) = &namespace.condition
-            && !condition(head)
-        {
-            return None;
-        }
+    pub(crate) fn read(namespace: &CompiledNamespace, head: &dyn RequestHead) -> Self {
         let mut ticket = Self::default();
         let is_sealed = namespace.store().is_none();
         let mut seen = 0;
@@ -42,7 +36,7 @@ impl Ticket {
                 }
             }
         });
-        Some(ticket)
+        ticket
     }
 
     pub(crate) fn is_empty(&self) -> bool {

@@ -1,6 +1,8 @@
 //! What `fuzz/` searches for minutes, for some thousand inputs: anything that a client or a store
 //! can send. `cloakroom_core::fuzzing` has the promises; here are inputs that get far.
 
+#![allow(clippy::unwrap_used, reason = "these are tests")]
+
 use cloakroom_core::fuzzing;
 use proptest::{collection::vec, prelude::*, sample::Index};
 

@@ -67,7 +67,12 @@ impl RequestHead for RequestView<'_> {
     }
 
     fn header(&self, name: &str, visit: &mut dyn FnMut(&[u8])) {
-        for value in self.headers.get_all(name) {
+        // The one that each request with a session asks for is found without parsing its name.
+        let values = match name {
+            "cookie" => self.headers.get_all(header::COOKIE),
+            _ => self.headers.get_all(name),
+        };
+        for value in values {
             visit(value.as_bytes());
         }
     }

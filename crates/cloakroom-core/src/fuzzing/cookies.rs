@@ -34,13 +34,10 @@ pub(super) fn values(head: &Cookies, name: &str) -> Vec<Vec<u8>> {
         .iter()
         .flat_map(|header| header.split(|b| *b == b';'))
     {
-        let mut pair = pair.to_vec();
-        while pair.last().is_some_and(u8::is_ascii_whitespace) {
-            pair.pop();
-        }
-        while pair.first().is_some_and(u8::is_ascii_whitespace) {
-            pair.remove(0);
-        }
+        let is_text = |byte: &u8| !byte.is_ascii_whitespace();
+        let from = pair.iter().position(is_text).unwrap_or(pair.len());
+        let to = pair.iter().rposition(is_text).map_or(from, |at| at + 1);
+        let mut pair = pair.get(from..to).unwrap_or_default().to_vec();
         let Some(equals) = pair.iter().position(|byte| *byte == b'=') else {
             continue;
         };

@@ -95,7 +95,8 @@ impl SessionHandle {
     ///
     /// # Errors
     /// [`SessionError::Store`] when the store fails: the changes stay in the journal for another
-    /// try. [`SessionError::Ended`] when the session was ended or logged in anew meanwhile,
+    /// try. When it is not known whether they were stored, another try may count an `update`
+    /// twice. [`SessionError::Ended`] when the session was ended or logged in anew meanwhile,
     /// [`SessionError::Conflict`] in strict namespaces, and [`SessionError::TooLarge`] when the
     /// session has grown too large together with the changes of others: the changes are dropped.
     pub async fn save(&self) -> Result<(), SessionError> {

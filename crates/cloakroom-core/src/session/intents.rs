@@ -47,7 +47,6 @@ impl SessionHandle {
             live.end(self.key_namespace());
         }
         live.changes.login = Some(subject);
-        live.generation += 1;
         Ok(())
     }
 
@@ -101,7 +100,6 @@ impl SessionHandle {
         let mut live = self.0.live();
         self.check_head(&live, "rotate")?;
         live.changes.rotation = live.changes.rotation.max(Some(Kind::Derived));
-        live.generation += 1;
         Ok(Rotation(self))
     }
 
@@ -123,7 +121,6 @@ impl SessionHandle {
         let mut live = self.0.live();
         self.check_head(&live, "persist")?;
         live.changes.persist = Some(lifetime);
-        live.generation += 1;
         Ok(())
     }
 

@@ -43,8 +43,6 @@ pub(crate) struct Live {
     pub(crate) in_flight: Option<Frames>,
     /// The bytes of the map with all changes, when they have been counted.
     pub(crate) size: Option<usize>,
-    /// Goes up with each change, so that `update` notices one beside it.
-    pub(crate) generation: u64,
     /// A session that this request ends at commit.
     pub(crate) ending: Option<Ending>,
     /// The changes were made on another session than the base.
@@ -122,7 +120,6 @@ impl SessionState {
                 changes: Changes::default(),
                 in_flight: None,
                 size: None,
-                generation: 0,
                 ending: None,
                 changes_are_of_another: false,
                 is_committing: false,
@@ -274,7 +271,6 @@ impl Live {
         self.changes_are_of_another = false;
         self.in_flight = None;
         self.size = None;
-        self.generation += 1;
     }
 }
 

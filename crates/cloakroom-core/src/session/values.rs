@@ -76,7 +76,6 @@ impl SessionHandle {
         self.check_change(&live)?;
         self.check_size(&mut live, key, Some(&bytes))?;
         live.changes.journal.set(key, Some(bytes));
-        live.generation += 1;
         Ok(())
     }
 
@@ -92,7 +91,6 @@ impl SessionHandle {
         self.check_change(&live)?;
         self.check_size(&mut live, key, None)?;
         live.changes.journal.set(key, None);
-        live.generation += 1;
         Ok(true)
     }
 
@@ -168,7 +166,6 @@ impl SessionHandle {
         self.check_change(&live)?;
         live.changes.journal.clear();
         live.size = None;
-        live.generation += 1;
         Ok(())
     }
 
@@ -183,7 +180,9 @@ impl SessionHandle {
     ///
     /// # Errors
     /// [`SessionError::Decode`] when the value is not of type `T`, and as
-    /// [`insert`](Self::insert). Nothing has changed then.
+    /// [`insert`](Self::insert). [`SessionError::Conflict`] when the value has changed each time
+    /// that the closure ran, a hundred times: it changes the key by another way, most likely.
+    /// Nothing has changed then.
     ///
     /// ```
     /// # fn example(session: &cloakroom_core::SessionHandle) -> Result<(), cloakroom_core::SessionError> {
@@ -269,30 +268,33 @@ impl SessionHandle {
         bytes.map(|bytes| self.decode(key, &bytes)).transpose()
     }
 
-    /// Runs a change without a lock, and again if another task has changed the session meanwhile.
+    /// Runs a change without a lock, and again if another task has changed the value meanwhile.
     fn journal_update<R>(
         &self,
         key: &str,
         run: impl Fn(Option<&[u8]>) -> Result<(R, Option<Bytes>), CodecFailure> + Send + 'static,
     ) -> Result<R, SessionError> {
-        loop {
-            let (before, generation) = {
+        for _ in 0..MAX_RUNS {
+            let before = {
                 let live = self.0.live();
                 self.check_change(&live)?;
-                (live.value(key), live.generation)
+                live.value(key)
             };
             let (returned, after) = run(before.as_deref()).map_err(|failure| failure.of(key))?;
             let mut live = self.0.live();
-            if live.generation != generation {
+            if live.value(key) != before {
                 continue;
             }
             self.check_change(&live)?;
             self.check_size(&mut live, key, after.as_ref())?;
             let step: Step = Box::new(move |before| run(before).map(|(_, after)| after));
             live.changes.journal.update(key, step, after);
-            live.generation += 1;
             return Ok(returned);
         }
+        Err(SessionError::Conflict {
+            namespace: self.0.name().to_owned(),
+            key: key.to_owned(),
+        })
     }
 
     fn codec(&self) -> Result<Codec, SessionError> {
@@ -345,6 +347,9 @@ impl SessionHandle {
         }
     }
 }
+
+/// A closure that changes its own key by another way than its argument would run for ever.
+const MAX_RUNS: usize = 100;
 
 /// What a closure returned when it ran last.
 struct Last<R>(Arc<Mutex<Option<R>>>);

@@ -178,3 +178,20 @@ async fn a_session_larger_than_a_limit_set_later_can_still_be_made_smaller() {
     browser.visit(&world, |s| s.insert("more", 1)).await;
     assert_eq!(browser.read(&world, "more").await, Some(1));
 }
+
+#[tokio::test]
+async fn a_session_of_many_times_its_limit_is_corrupt() {
+    let world = World::with(|namespace| namespace.max_size(10));
+    let mut browser = Browser::known_to(&world).await;
+    let mut frame = vec![1, 0, 0xff, 0, 0, 0, b'x'];
+    frame.resize(frame.len() + 0xff, 0);
+    world
+        .tamper(browser.id(), move |record| {
+            let mut data = record.data.to_vec();
+            data.extend_from_slice(&frame);
+            record.data = data.into();
+        })
+        .await;
+    assert_eq!(browser.read::<bool>(&world, "known").await, None);
+    assert!(world.events.has(EventKind::Corrupt));
+}

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use cloakroom_core::{EndedPolicy, EventKind, SessionError, SessionHandle, VoidReason, minutes};
-use cloakroom_store::Operation::{Create, Delete, Load};
+use cloakroom_store::Operation::{Create, Load};
 
 use crate::support::{Browser, Handler, World, revoke};
 
@@ -143,16 +143,15 @@ async fn a_rotation_makes_no_request_late() {
 }
 
 #[tokio::test]
-async fn a_late_request_can_not_end_the_new_session() {
+async fn a_late_request_can_not_end_the_new_session_and_is_told_so() {
     let world = World::new();
-    let (mut browser, mut late) = logged_in(&world).await;
-    // It must not be told that it has logged out.
-    late.visit(&world, |s| {
-        let error = s.logout().unwrap_err();
+    let (mut browser, late) = logged_in(&world).await;
+    let (flight, session) = world.open(&late).await;
+    for error in [session.end().unwrap_err(), session.logout().unwrap_err()] {
         assert!(matches!(error, SessionError::Ended { .. }), "{error:?}");
-        Ok(())
-    })
-    .await;
-    assert!(!world.calls().contains(&Delete));
+    }
+    let response = flight.finish().await;
+    assert!(response.cookies().is_empty());
+    assert_eq!(world.calls(), [Load]);
     assert_eq!(browser.read(&world, "known").await, Some(true));
 }

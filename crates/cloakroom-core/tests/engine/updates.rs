@@ -29,6 +29,23 @@ async fn an_update_begins_with_the_default_and_returns_what_the_closure_returned
 }
 
 #[tokio::test]
+async fn a_key_without_a_value_that_is_left_at_the_default_stays_without_one() {
+    let world = World::new();
+    let mut browser = Browser::new();
+    let response = browser
+        .visit(&world, |s| s.update("items", |_: &mut Vec<u32>| ()))
+        .await;
+    assert!(response.cookies().is_empty());
+    assert_eq!(world.records(), 0);
+    let mut browser = Browser::known_to(&world).await;
+    browser.visit(&world, |s| s.insert("n", 0)).await;
+    browser
+        .visit(&world, |s| s.update("n", |_: &mut u32| ()))
+        .await;
+    assert_eq!(browser.read(&world, "n").await, Some(0));
+}
+
+#[tokio::test]
 async fn updates_of_one_key_by_two_requests_both_count() {
     let world = World::new();
     let mut browser = Browser::known_to(&world).await;
@@ -240,4 +257,20 @@ async fn saving_an_update_that_panics_says_so() {
     let error = session.save().await.unwrap_err();
     assert!(matches!(error, SessionError::Panicked { .. }), "{error:?}");
     assert!(error.to_string().contains("hits"), "{error}");
+}
+
+#[tokio::test]
+async fn a_closure_that_changes_its_own_key_another_way_is_an_error_and_no_hang() {
+    let world = World::new();
+    let browser = Browser::known_to(&world).await;
+    let (_flight, session) = world.open(&browser).await;
+    let inner = session.clone();
+    let count = AtomicU32::new(0);
+    let update = move |hits: &mut u32| {
+        *hits += 1;
+        let other = count.fetch_add(1, Ordering::SeqCst);
+        inner.insert("hits", other).unwrap();
+    };
+    let error = session.update("hits", update).unwrap_err();
+    assert!(matches!(error, SessionError::Conflict { .. }), "{error:?}");
 }
