@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use cloakroom_store::{
-    Freshness, Key, Loaded, Operation, SessionId, Store, StoreError, StoreErrorKind, StoreFuture,
-    Timestamp,
+    Freshness, Key, Loaded, Operation, Record, SessionId, Store, StoreError, StoreErrorKind,
+    StoreFuture, Timestamp,
 };
 
 #[cfg(feature = "client-side")]
@@ -45,29 +45,29 @@ pub(crate) enum Judgement {
 }
 
 impl Judgement {
-    /// What is to be said of a token that opens nothing; `None` is no record.
-    fn event(judgement: Option<Self>) -> EventKind {
-        match judgement {
-            None => EventKind::UnknownToken,
-            Some(Self::Late) => EventKind::Late,
-            Some(Self::Replaced) => EventKind::ReplacedToken,
-            Some(Self::Expired) => EventKind::Expired,
-            Some(_) => EventKind::WrongSecret,
+    /// What is to be said of a token that opens nothing.
+    fn event(self) -> EventKind {
+        match self {
+            Self::Late => EventKind::Late,
+            Self::Replaced => EventKind::ReplacedToken,
+            Self::Expired => EventKind::Expired,
+            _ => EventKind::WrongSecret,
         }
     }
 }
 
 /// Judges a token's hash by the record of its id.
 pub(crate) fn judge(
-    stored: &Stored,
+    record: &Record,
+    envelope: &Envelope,
     hash: SecretHash,
     settings: &Settings,
     now: Timestamp,
 ) -> Judgement {
-    let Some(secret) = &stored.envelope.secret else {
+    let Some(secret) = &envelope.secret else {
         return Judgement::Wrong;
     };
-    let is_expired = has_expired(stored, settings, now);
+    let is_expired = has_expired(record, envelope, settings, now);
     if secret.hash == hash {
         return match is_expired {
             true => Judgement::Expired,
@@ -78,17 +78,16 @@ pub(crate) fn judge(
         Some(_) if is_expired => Judgement::Expired,
         Some(previous) if previous.good_until > now => Judgement::Previous,
         Some(_) => Judgement::Replaced,
-        None if !is_expired && is_late(&stored.envelope, now) => Judgement::Late,
+        None if !is_expired && is_late(envelope, now) => Judgement::Late,
         None => Judgement::Wrong,
     }
 }
 
 /// Both what the record says and what the limits say now: limits that were shortened count for
 /// the sessions that there are.
-pub(crate) fn has_expired(stored: &Stored, settings: &Settings, now: Timestamp) -> bool {
-    let record = &stored.meta.record;
-    let limits = settings.limits.of_session(stored.envelope.lifetime);
-    let by_limits = limits.expires(stored.envelope.limit_began, record.last_seen);
+fn has_expired(record: &Record, envelope: &Envelope, settings: &Settings, now: Timestamp) -> bool {
+    let limits = settings.limits.of_session(envelope.lifetime);
+    let by_limits = limits.expires(envelope.limit_began, record.last_seen);
     now >= record.expires.min(by_limits)
 }
 
@@ -144,7 +143,8 @@ impl SessionState {
         Some(namespace.store()?.load(key, attempt.freshness))
     }
 
-    /// Judges what was loaded for a candidate, and takes the session up if it opens it.
+    /// Judges what was loaded for a candidate, and takes the session up if it opens it. Written
+    /// so that what was loaded is moved once.
     fn take_up(
         &self,
         loaded: Result<Option<Loaded>, StoreError>,
@@ -158,71 +158,82 @@ impl SessionState {
         };
         let id = token.id();
         let may_be_stale = attempt.freshness == Freshness::Any && store.answers_from_copies();
-        let read = match loaded {
-            Ok(loaded) => {
-                let limit = namespace.settings.max_size.saturating_mul(OVERSIZED);
-                let read = |loaded| Stored::read(loaded).ok();
-                let fits = |stored: &Stored| stored.frames.byte_len() <= limit;
-                match loaded.map(|loaded| read(loaded).filter(fits)) {
-                    Some(None) => Err(()),
-                    found => Ok(found.flatten()),
-                }
+        let mut loaded = match loaded {
+            Ok(Some(loaded)) => loaded,
+            Ok(None) if may_be_stale => return Ok(attempt.look_again()),
+            Ok(None) => {
+                attempt.next();
+                self.emit(Some(id), EventKind::UnknownToken);
+                return Ok(Tried::Next);
             }
             Err(error) => {
                 let kind = error.kind();
                 self.emit(Some(id), EventKind::StoreFailed(Operation::Load, kind));
-                if kind != StoreErrorKind::Corrupt {
-                    return Err(SessionError::Store(error));
-                }
-                Err(())
+                return match kind {
+                    StoreErrorKind::Corrupt if may_be_stale => Ok(attempt.look_again()),
+                    StoreErrorKind::Corrupt => self.corrupt(namespace, id, attempt),
+                    _ => Err(SessionError::Store(error)),
+                };
             }
         };
-        let found = match read {
-            Ok(found) => found,
-            Err(()) if may_be_stale => {
-                attempt.freshness = Freshness::Latest;
-                return Ok(Tried::Next);
-            }
-            Err(()) => return self.corrupt(namespace, id, attempt),
+        let data = std::mem::take(&mut loaded.record.data);
+        let limit = namespace.settings.max_size.saturating_mul(OVERSIZED);
+        let (envelope, frames) = match Envelope::decode(data) {
+            Ok((envelope, frames)) if frames.byte_len() <= limit => (envelope, frames),
+            _ if may_be_stale => return Ok(attempt.look_again()),
+            _ => return self.corrupt(namespace, id, attempt),
         };
+        let hash = token.secret().hash(&namespace.hasher);
         let mut live = self.live();
-        let judgement = found.as_ref().map(|stored| {
-            let hash = token.secret().hash(&namespace.hasher);
-            judge(stored, hash, &namespace.settings, live.opened)
-        });
+        let times = &loaded.record;
+        let judgement = judge(times, &envelope, hash, &namespace.settings, live.opened);
         let presented = match judgement {
-            Some(Judgement::Current) => Some(Presented::Current),
-            Some(Judgement::Previous) => Some(Presented::Previous),
-            _ if may_be_stale => {
-                attempt.freshness = Freshness::Latest;
-                return Ok(Tried::Next);
+            Judgement::Current => Presented::Current,
+            Judgement::Previous => Presented::Previous,
+            _ if may_be_stale => return Ok(attempt.look_again()),
+            refused => {
+                drop(live);
+                attempt.next();
+                return Ok(self.refuse_token(namespace, id, refused, attempt));
             }
-            _ => None,
         };
         attempt.next();
-        if let (Some(stored), Some(presented)) = (found, presented) {
-            let client = Client {
-                epoch: stored.envelope.epoch,
+        attempt.are_several |= live.take_up(Base::Opened {
+            id,
+            client: Client {
+                epoch: envelope.epoch,
                 secret: Some(token.secret().clone()),
                 presented,
-            };
-            attempt.are_several |= live.take_up(id, stored, client);
-            if attempt.candidate < self.ticket.tokens.len() {
-                return Ok(Tried::Next);
-            }
-            // The last candidate, as a rule the only one.
-            self.settle_opening(&mut live, attempt)?;
-            return Ok(Tried::Opened);
+            },
+            stored: Stored {
+                meta: loaded,
+                envelope,
+                frames,
+            },
+        });
+        if attempt.candidate < self.ticket.tokens.len() {
+            return Ok(Tried::Next);
         }
-        drop(live);
-        attempt.is_late |= judgement == Some(Judgement::Late);
-        self.emit(Some(id), Judgement::event(judgement));
+        // The last candidate, as a rule the only one.
+        self.settle_opening(&mut live, attempt)?;
+        Ok(Tried::Opened)
+    }
+
+    /// Notes why a token opens nothing.
+    fn refuse_token(
+        &self,
+        namespace: &CompiledNamespace,
+        id: SessionId,
+        judgement: Judgement,
+        attempt: &mut Attempt,
+    ) -> Tried {
+        attempt.is_late |= judgement == Judgement::Late;
+        self.emit(Some(id), judgement.event());
         let ends = namespace.settings.on_replaced_token == ReplacedTokenPolicy::EndSession;
-        let is_replaced = judgement == Some(Judgement::Replaced);
-        Ok(match is_replaced && ends {
-            true => Tried::Replaced(Key::new(namespace.id, id)),
-            false => Tried::Next,
-        })
+        match judgement {
+            Judgement::Replaced if ends => Tried::Replaced(Key::new(namespace.id, id)),
+            _ => Tried::Next,
+        }
     }
 
     async fn end_replaced(&self, key: Key, budget: &mut Budget) -> Result<(), SessionError> {
@@ -282,7 +293,8 @@ impl SessionState {
                 self.emit(None, EventKind::MalformedToken);
                 continue;
             };
-            if has_expired(&stored, &namespace.settings, live.opened) {
+            let (record, envelope) = (&stored.meta.record, &stored.envelope);
+            if has_expired(record, envelope, &namespace.settings, live.opened) {
                 self.emit(Some(id), EventKind::Expired);
                 continue;
             }
@@ -291,7 +303,7 @@ impl SessionState {
                 secret: None,
                 presented: Presented::Current,
             };
-            are_several |= live.take_up(id, stored, client);
+            are_several |= live.take_up(Base::Opened { id, stored, client });
         }
         Ok(are_several)
     }
@@ -309,13 +321,17 @@ impl SessionState {
 
 impl Live {
     /// Takes up a session that a candidate opens. `true` when another candidate opens another one.
-    fn take_up(&mut self, id: SessionId, stored: Stored, client: Client) -> bool {
-        match &self.base {
-            Base::Opened { id: other, .. } if *other != id => return true,
+    fn take_up(&mut self, opened: Base) -> bool {
+        if let (Some(other), Base::Opened { id, client, .. }) = (self.id(), &opened) {
+            if other != *id {
+                return true;
+            }
             // Of two good tokens of one session the current one is not the previous one.
-            Base::Opened { .. } if client.presented != Presented::Current => {}
-            _ => self.base = Base::Opened { id, stored, client },
+            if client.presented != Presented::Current {
+                return false;
+            }
         }
+        self.base = opened;
         false
     }
 }
@@ -344,6 +360,12 @@ impl Attempt {
     fn next(&mut self) {
         self.candidate += 1;
         self.freshness = Freshness::Any;
+    }
+
+    /// A copy may serve, and never refuse.
+    fn look_again(&mut self) -> Tried {
+        self.freshness = Freshness::Latest;
+        Tried::Next
     }
 }
 

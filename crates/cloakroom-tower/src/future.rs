@@ -20,16 +20,20 @@ pin_project! {
     /// are committed, it lets the commit go on in a task of its own.
     pub struct ResponseFuture<F, R, E> {
         #[pin]
-        inner: Option<F>,
+        stage: Stage<F, R, E>,
         sessions: Option<RequestSessions>,
-        ending: Option<Ending<R, E>>,
     }
 }
 
-/// The handler is done, and its sessions are being committed.
-struct Ending<R, E> {
-    handled: Handled<R, E>,
-    commit: Commit,
+pin_project! {
+    #[project = StageProjection]
+    #[project_replace = StageReplaced]
+    enum Stage<F, R, E> {
+        Handling { #[pin] inner: F },
+        // The handler is done, and its sessions are being committed.
+        Ending { handled: Handled<R, E>, commit: Commit },
+        Done,
+    }
 }
 
 /// What the inner service has come to: an answer, or a panic.
@@ -38,18 +42,16 @@ type Handled<R, E> = Result<Result<Response<R>, E>, Box<dyn Any + Send>>;
 impl<F, R, E> ResponseFuture<F, R, E> {
     pub(crate) fn new(inner: F, sessions: RequestSessions) -> Self {
         Self {
-            inner: Some(inner),
+            stage: Stage::Handling { inner },
             sessions: Some(sessions),
-            ending: None,
         }
     }
 
     /// Answers 500: the configuration is wrong, and the log says how.
     pub(crate) fn refused() -> Self {
         Self {
-            inner: None,
+            stage: Stage::Done,
             sessions: None,
-            ending: None,
         }
     }
 }
@@ -67,22 +69,21 @@ where
             let message = "The session configuration is wrong; the log says how.\n";
             return Poll::Ready(Ok(plain(StatusCode::INTERNAL_SERVER_ERROR, message)));
         };
-        if let Some(inner) = this.inner.as_mut().as_pin_mut() {
+        if let StageProjection::Handling { inner } = this.stage.as_mut().project() {
             let polled = catch_unwind(AssertUnwindSafe(|| inner.poll(context)));
             let handled = match polled {
                 Ok(Poll::Pending) => return Poll::Pending,
                 Ok(Poll::Ready(result)) => Ok(result),
                 Err(panic) => Err(panic),
             };
-            this.inner.set(None);
             let commit = sessions.commit(outcome(&handled));
-            *this.ending = Some(Ending { handled, commit });
+            this.stage.set(Stage::Ending { handled, commit });
         }
-        let Some(ending) = this.ending else {
+        let StageProjection::Ending { commit, .. } = this.stage.as_mut().project() else {
             return Poll::Pending;
         };
-        let verdict = ready!(Pin::new(&mut ending.commit).poll(context));
-        let Some(Ending { handled, .. }) = this.ending.take() else {
+        let verdict = ready!(Pin::new(commit).poll(context));
+        let StageReplaced::Ending { handled, .. } = this.stage.project_replace(Stage::Done) else {
             return Poll::Pending;
         };
         match handled {

@@ -107,6 +107,10 @@ impl ResponseHead for ResponseView<'_> {
     }
 }
 
+// What is sent most is checked once, by the compiler.
+const COOKIE: HeaderValue = HeaderValue::from_static("Cookie");
+const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
+
 fn name(header: ResponseHeader) -> HeaderName {
     match header {
         ResponseHeader::SetCookie => header::SET_COOKIE,
@@ -118,7 +122,9 @@ fn name(header: ResponseHeader) -> HeaderName {
 /// The engine has checked what it sends, so that this is never `None`; and a log line if it were.
 fn header_value(header: ResponseHeader, value: Cow<'static, str>) -> Option<HeaderValue> {
     let result = match value {
-        Cow::Borrowed(text) => Ok(HeaderValue::from_static(text)),
+        Cow::Borrowed("Cookie") => return Some(COOKIE),
+        Cow::Borrowed("no-store") => return Some(NO_STORE),
+        Cow::Borrowed(text) => HeaderValue::from_str(text),
         Cow::Owned(text) => HeaderValue::try_from(text),
     };
     match result {

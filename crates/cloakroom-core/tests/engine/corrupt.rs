@@ -181,7 +181,7 @@ async fn a_session_larger_than_a_limit_set_later_can_still_be_made_smaller() {
 
 #[tokio::test]
 async fn a_session_of_many_times_its_limit_is_corrupt() {
-    let world = World::with(|namespace| namespace.max_size(10));
+    let world = World::with(|namespace| namespace.max_size(15));
     let mut browser = Browser::known_to(&world).await;
     let mut frame = vec![1, 0, 0xff, 0, 0, 0, b'x'];
     frame.resize(frame.len() + 0xff, 0);
