@@ -130,7 +130,7 @@ impl SessionState {
                 }
             }
         }
-        self.settle_opening(&mut self.live(), &attempt)?;
+        self.settle_opening(&mut self.live(), &attempt);
         opening.0 = None;
         Ok(())
     }
@@ -138,7 +138,7 @@ impl SessionState {
     /// The load of the candidate whose turn it is.
     fn next_load(&self, attempt: &Attempt) -> Option<StoreFuture<Option<Loaded>>> {
         let token = self.ticket.tokens.get(attempt.candidate)?;
-        let namespace = self.namespace().ok()?;
+        let namespace = self.config()?;
         let key = Key::new(namespace.id, token.id());
         Some(namespace.store()?.load(key, attempt.freshness))
     }
@@ -150,10 +150,11 @@ impl SessionState {
         loaded: Result<Option<Loaded>, StoreError>,
         attempt: &mut Attempt,
     ) -> Result<Tried, SessionError> {
-        let namespace = self.namespace()?;
-        let (Some(token), Some(store)) =
-            (self.ticket.tokens.get(attempt.candidate), namespace.store())
-        else {
+        let token = self.ticket.tokens.get(attempt.candidate);
+        let (Some(token), Some(namespace)) = (token, self.config()) else {
+            return Ok(Tried::Next);
+        };
+        let Some(store) = namespace.store() else {
             return Ok(Tried::Next);
         };
         let id = token.id();
@@ -215,7 +216,7 @@ impl SessionState {
             return Ok(Tried::Next);
         }
         // The last candidate, as a rule the only one.
-        self.settle_opening(&mut live, attempt)?;
+        self.settle_opening(&mut live, attempt);
         Ok(Tried::Opened)
     }
 
@@ -261,8 +262,8 @@ impl SessionState {
     }
 
     /// The one session that the candidates open; none when they open several.
-    fn settle_opening(&self, live: &mut Live, attempt: &Attempt) -> Result<(), SessionError> {
-        let are_several = attempt.are_several | self.unseal(live)?;
+    fn settle_opening(&self, live: &mut Live, attempt: &Attempt) {
+        let are_several = attempt.are_several | self.unseal(live);
         live.phase = Phase::Opened;
         if are_several {
             live.base = Base::New;
@@ -277,15 +278,16 @@ impl SessionState {
             self.emit(None, EventKind::NoToken);
         }
         live.wake(&self.changed);
-        Ok(())
     }
 
     /// Takes up the session of a client-side namespace. `true` when there are several.
     #[cfg(feature = "client-side")]
-    fn unseal(&self, live: &mut Live) -> Result<bool, SessionError> {
-        let namespace = self.namespace()?;
+    fn unseal(&self, live: &mut Live) -> bool {
+        let Some(namespace) = self.config() else {
+            return false;
+        };
         let Backend::Cookie { sealer, .. } = &namespace.backend else {
-            return Ok(false);
+            return false;
         };
         let mut are_several = false;
         for sealed in &self.ticket.sealed {
@@ -305,17 +307,12 @@ impl SessionState {
             };
             are_several |= live.take_up(Base::Opened { id, stored, client });
         }
-        Ok(are_several)
+        are_several
     }
 
     #[cfg(not(feature = "client-side"))]
-    #[expect(
-        clippy::unused_self,
-        clippy::unnecessary_wraps,
-        reason = "the twin of a feature"
-    )]
-    fn unseal(&self, _: &mut Live) -> Result<bool, SessionError> {
-        Ok(false)
+    fn unseal(&self, _: &mut Live) -> bool {
+        false
     }
 }
 

@@ -1,6 +1,9 @@
 use std::{
     fmt,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use smallvec::SmallVec;
@@ -28,6 +31,8 @@ struct Inner {
     manager: SessionManager,
     outer: Option<RequestSessions>,
     slots: Mutex<SmallVec<[Slot; 3]>>,
+    /// Some namespace was judged. Most requests of most applications judge none.
+    is_used: AtomicBool,
 }
 
 /// A namespace that was judged.
@@ -64,6 +69,7 @@ impl RequestSessions {
             manager: manager.clone(),
             outer,
             slots: Mutex::new(SmallVec::new()),
+            is_used: AtomicBool::new(false),
         }))
     }
 
@@ -153,11 +159,30 @@ impl RequestSessions {
         failures
     }
 
+    /// Does all that [`commit`](Self::commit) and [`finish`](Self::finish) would do, if the
+    /// request has changed no session of this layer; otherwise nothing, and says `false`.
+    pub fn finish_unchanged(&self, head: &mut dyn ResponseHead) -> bool {
+        if !self.0.is_used.load(Ordering::Relaxed) {
+            return true;
+        }
+        let slots = self.slots();
+        let states = slots.iter().filter_map(|slot| slot.state.as_deref());
+        if !states.clone().all(SessionState::is_unchanged) {
+            return false;
+        }
+        let varies = states.fold(false, |varies, state| state.end_unchanged() | varies);
+        if varies {
+            vary_on_cookie(head);
+        }
+        true
+    }
+
     /// Commits the sessions of this layer that the request has opened, and those that it ends.
     pub fn commit(&self, outcome: Outcome) -> Commit {
         let slots = self.slots();
         let states = slots.iter().filter_map(|slot| slot.state.as_ref());
-        let changed = states.filter(|state| !state.is_unchanged()).map(Arc::clone);
+        let changed = states.filter(|state| !state.is_unchanged() || state.note_unchanged());
+        let changed = changed.map(Arc::clone);
         Commit::new(changed.collect(), outcome)
     }
 
@@ -187,6 +212,7 @@ impl RequestSessions {
 
     fn judge_index(&self, index: usize, head: &dyn RequestHead) -> Option<Arc<SessionState>> {
         let namespace = self.0.manager.namespace(index)?;
+        self.0.is_used.store(true, Ordering::Relaxed);
         let mut slots = self.slots();
         if let Some(slot) = slots.iter().find(|slot| slot.index == index) {
             return slot.state.clone();

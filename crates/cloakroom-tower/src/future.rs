@@ -73,7 +73,14 @@ where
             let polled = catch_unwind(AssertUnwindSafe(|| inner.poll(context)));
             let handled = match polled {
                 Ok(Poll::Pending) => return Poll::Pending,
-                Ok(Poll::Ready(result)) => Ok(result),
+                Ok(Poll::Ready(Ok(mut response))) => {
+                    if sessions.finish_unchanged(&mut ResponseView(response.headers_mut())) {
+                        this.stage.set(Stage::Done);
+                        return Poll::Ready(Ok(response));
+                    }
+                    Ok(Ok(response))
+                }
+                Ok(Poll::Ready(error)) => Ok(error),
                 Err(panic) => Err(panic),
             };
             let commit = sessions.commit(outcome(&handled));

@@ -74,29 +74,49 @@ impl Step {
 impl SessionState {
     /// Whether a request has only read the session, and nothing else is due. So it is with most.
     pub(crate) fn is_unchanged(&self) -> bool {
-        let (Ok(namespace), live) = (self.namespace(), self.live()) else {
+        let Some(namespace) = self.config() else {
             return false;
         };
+        let live = self.live();
         if live.phase != Phase::Opened {
             return true;
         }
-        if live.is_committing || live.ending.is_some() || !live.changes.is_empty() {
+        if live.is_committing
+            || live.ending.is_some()
+            || live.outgoing.is_some()
+            || !live.changes.is_empty()
+        {
             return false;
         }
-        let Base::Opened { id, stored, client } = &live.base else {
+        let Base::Opened { stored, client, .. } = &live.base else {
             return true;
         };
         let settings = &namespace.settings;
         let record = &stored.meta.record;
         let limits = settings.limits.of_session(stored.envelope.lifetime);
-        let is_unchanged = client.presented == Presented::Current
+        client.presented == Presented::Current
             && !limits.touch_is_due(record.last_seen, live.opened)
             && !apply::grace_is_long(&stored.envelope, live.opened)
-            && !self.rotation_is_due(&live, namespace);
-        if is_unchanged {
-            self.emit(Some(*id), EventKind::Unchanged);
+            && !self.rotation_is_due(&live, namespace)
+    }
+
+    /// Says that there is nothing to write, and so to do.
+    pub(crate) fn note_unchanged(&self) -> bool {
+        let id = self.live().id();
+        if id.is_some() {
+            self.emit(id, EventKind::Unchanged);
         }
-        is_unchanged
+        false
+    }
+
+    /// Ends the request for a session that it has only read, and says whether it has asked for it.
+    pub(crate) fn end_unchanged(&self) -> bool {
+        let mut live = self.live();
+        live.head_sent = true;
+        if let Some(id) = live.id() {
+            self.emit(Some(id), EventKind::Unchanged);
+        }
+        live.is_asked
     }
 
     /// Decides what to do next, and begins it. `None` when all is done; a client-side session is

@@ -158,6 +158,10 @@ impl Kept {
         self.lock().records.insert(key, record);
     }
 
+    pub(super) fn get(&self, key: &Key) -> Option<Record> {
+        self.lock().records.get(key).cloned()
+    }
+
     pub(super) fn all(&self) -> Vec<Record> {
         self.lock().records.values().cloned().collect()
     }

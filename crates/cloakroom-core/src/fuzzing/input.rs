@@ -30,7 +30,14 @@ impl<'a> Input<'a> {
         taken
     }
 
+    /// At most seven bytes, so that much comes after them.
+    pub(super) fn few(&mut self) -> &'a [u8] {
+        let length = self.byte() % 8;
+        self.bytes(usize::from(length))
+    }
+
     /// A length in one byte, and as many bytes.
+    #[cfg(feature = "client-side")]
     pub(super) fn short(&mut self) -> &'a [u8] {
         let length = self.byte();
         self.bytes(usize::from(length))

@@ -94,7 +94,7 @@ pub fn journal(bytes: &[u8]) {
 fn map(input: &mut Input<'_>) -> Map {
     let count = input.byte() % 8;
     (0..count)
-        .map(|_| (key(input), input.short().to_vec()))
+        .map(|_| (key(input), input.few().to_vec()))
         .collect()
 }
 
@@ -103,7 +103,7 @@ fn key(input: &mut Input<'_>) -> String {
     match input.byte() % 8 {
         0 => String::new(),
         1 => "\0=&é".to_owned(),
-        2 => String::from_utf8_lossy(input.short()).into_owned(),
+        2 => String::from_utf8_lossy(input.few()).into_owned(),
         n => format!("key {n}"),
     }
 }
@@ -113,7 +113,7 @@ fn operation(input: &mut Input<'_>) -> Operation {
         0 => Operation::Clear,
         1 => Operation::Commit,
         2..=4 => Operation::Set(key(input), None),
-        5..=8 => Operation::Set(key(input), Some(input.short().to_vec())),
+        5..=8 => Operation::Set(key(input), Some(input.few().to_vec())),
         9..=11 => Operation::Update(key(input), Change::Push(input.byte())),
         12 => Operation::Update(key(input), Change::Remove),
         13 => Operation::Update(key(input), Change::FailOn(input.byte())),

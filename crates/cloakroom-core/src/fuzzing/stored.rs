@@ -63,6 +63,12 @@ pub fn stored(bytes: &[u8]) {
     world.store.put(plan.key(), plan.first.clone());
     let text = token.reveal().to_owned();
     let served = world.runtime.block_on(first_request(&world, &plan, text));
+    if let (Some(record), None) = (world.store.get(&plan.key()), &plan.second) {
+        assert_eq!(record.created, plan.first.created);
+        assert!(record.last_seen >= plan.first.last_seen, "seen earlier");
+        let is_same_version = record.version == plan.first.version;
+        assert!(!is_same_version || record.data == plan.first.data);
+    }
     for record in world.store.all() {
         let is_untouched = record == plan.first || Some(&record) == plan.second.as_ref();
         let can_be_read = Stored::read(Loaded::new(record)).is_ok();

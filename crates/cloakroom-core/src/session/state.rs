@@ -144,12 +144,16 @@ impl SessionState {
         self.manager.state()
     }
 
+    /// The namespace. It is always there, since the index comes from the manager.
+    pub(crate) fn config(&self) -> Option<&CompiledNamespace> {
+        self.manager.namespace(self.index)
+    }
+
+    /// The namespace, for those who answer with an error.
     pub(crate) fn namespace(&self) -> Result<&CompiledNamespace, SessionError> {
-        self.manager
-            .namespace(self.index)
-            .ok_or(SessionError::NoLayer {
-                hint: "the session is of another manager",
-            })
+        self.config().ok_or(SessionError::NoLayer {
+            hint: "the session is of another manager",
+        })
     }
 
     pub(crate) fn name(&self) -> &str {
