@@ -18,10 +18,16 @@ const TIMES: u32 = 20_000;
 const NAME: &str = "account";
 
 fn main() {
-    let runtime = Builder::new_current_thread().enable_all().build().expect("a runtime");
+    let runtime = Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .expect("a runtime");
     let store = MemoryStore::new();
     let namespace = Namespace::new(NAME, store.clone()).limits(Limits::idle(days(1)));
-    let manager = SessionManager::builder().namespace(namespace).build().expect("valid settings");
+    let manager = SessionManager::builder()
+        .namespace(namespace)
+        .build()
+        .expect("valid settings");
     let cookie = runtime.block_on(establish(&manager));
     let head = Head(cookie.clone());
     let (_, value) = cookie.split_once('=').expect("a cookie");
@@ -30,39 +36,60 @@ fn main() {
     let erased: AnyStore = store.clone().into_any();
 
     println!("ns per call, medians of {ROUNDS} rounds of {TIMES}");
-    part(&runtime, "SystemClock::now", async || drop(black_box(SystemClock.now())));
+    part(&runtime, "SystemClock::now", async || {
+        let _ = black_box(SystemClock.now());
+    });
     part(&runtime, "72 random bytes", async || {
         let mut bytes = [0; 72];
         OsRandom.fill(black_box(&mut bytes)).expect("randomness");
     });
-    part(&runtime, "Token::parse", async || drop(black_box(Token::parse(value.as_bytes()))));
-    part(&runtime, "clone of the manager", async || drop(black_box(manager.clone())));
+    part(&runtime, "Token::parse", async || {
+        drop(black_box(Token::parse(value.as_bytes())))
+    });
+    part(&runtime, "clone of the manager", async || {
+        drop(black_box(manager.clone()))
+    });
     part(&runtime, "MemoryStore::load", async || {
-        black_box(Store::load(&store, &key, Freshness::Any).await.expect("a record"));
+        black_box(
+            Store::load(&store, &key, Freshness::Any)
+                .await
+                .expect("a record"),
+        );
     });
     part(&runtime, "AnyStore::load", async || {
         black_box(erased.load(key, Freshness::Any).await.expect("a record"));
     });
     println!("\na request, each line with all before it");
-    part(&runtime, "begin", async || drop(black_box(RequestSessions::begin(&manager))));
+    part(&runtime, "begin", async || {
+        drop(black_box(RequestSessions::begin(&manager)))
+    });
     part(&runtime, "judge", async || {
         let sessions = RequestSessions::begin(&manager);
         black_box(sessions.judge(NAME, &head).expect("a namespace"));
     });
     part(&runtime, "open", async || {
         let sessions = RequestSessions::begin(&manager);
-        let unopened = sessions.judge(NAME, &head).expect("a namespace").expect("open");
+        let unopened = sessions
+            .judge(NAME, &head)
+            .expect("a namespace")
+            .expect("open");
         black_box(unopened.open().await.expect("a session"));
     });
     part(&runtime, "get", async || {
         let sessions = RequestSessions::begin(&manager);
-        let unopened = sessions.judge(NAME, &head).expect("a namespace").expect("open");
+        let unopened = sessions
+            .judge(NAME, &head)
+            .expect("a namespace")
+            .expect("open");
         let session = unopened.open().await.expect("a session");
         black_box(session.get::<u64>("counter").expect("a number"));
     });
     part(&runtime, "commit and finish a read", async || {
         let sessions = RequestSessions::begin(&manager);
-        let unopened = sessions.judge(NAME, &head).expect("a namespace").expect("open");
+        let unopened = sessions
+            .judge(NAME, &head)
+            .expect("a namespace")
+            .expect("open");
         let session = unopened.open().await.expect("a session");
         black_box(session.get::<u64>("counter").expect("a number"));
         let _ = sessions.commit(Outcome::Success).await;
@@ -70,14 +97,20 @@ fn main() {
     });
     part(&runtime, "insert", async || {
         let sessions = RequestSessions::begin(&manager);
-        let unopened = sessions.judge(NAME, &head).expect("a namespace").expect("open");
+        let unopened = sessions
+            .judge(NAME, &head)
+            .expect("a namespace")
+            .expect("open");
         let session = unopened.open().await.expect("a session");
         let count = session.get_or_default::<u64>("counter").expect("a number");
         session.insert("counter", count + 1).expect("room");
     });
     part(&runtime, "commit and finish a change", async || {
         let sessions = RequestSessions::begin(&manager);
-        let unopened = sessions.judge(NAME, &head).expect("a namespace").expect("open");
+        let unopened = sessions
+            .judge(NAME, &head)
+            .expect("a namespace")
+            .expect("open");
         let session = unopened.open().await.expect("a session");
         let count = session.get_or_default::<u64>("counter").expect("a number");
         session.insert("counter", count + 1).expect("room");
@@ -88,10 +121,14 @@ fn main() {
 
 async fn establish(manager: &SessionManager) -> String {
     let sessions = RequestSessions::begin(manager);
-    let unopened = sessions.judge(NAME, &Head(String::new())).expect("a namespace");
+    let unopened = sessions
+        .judge(NAME, &Head(String::new()))
+        .expect("a namespace");
     let session = unopened.expect("open").open().await.expect("a session");
     session.insert("counter", 1_u64).expect("room");
-    session.insert("id", "0c1c0b6e-7d51-4c2e-9a54-3f6f3a6b9f11").expect("room");
+    session
+        .insert("id", "0c1c0b6e-7d51-4c2e-9a54-3f6f3a6b9f11")
+        .expect("room");
     let _ = sessions.commit(Outcome::Success).await;
     let mut cookie = SetCookie(String::new());
     sessions.finish(&mut cookie);

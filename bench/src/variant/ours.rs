@@ -43,12 +43,12 @@ async fn read(session: Session<Account>) -> Answer<String> {
 async fn change(session: Session<Account>) -> Answer<String> {
     let count: u64 = session.get_or_default(COUNTER)?;
     let next = count + 1;
-    session.insert(COUNTER, &next)?;
+    session.insert(COUNTER, next)?;
     Ok(next.to_string())
 }
 
 async fn create(session: Session<Account>) -> Answer<&'static str> {
-    session.insert(COUNTER, &FIRST)?;
+    session.insert(COUNTER, FIRST)?;
     Ok("ok")
 }
 
@@ -78,6 +78,6 @@ fn fill(session: &SessionHandle) -> Answer<()> {
     for (key, value) in SMALL {
         session.insert(key, value)?;
     }
-    session.insert(COUNTER, &FIRST)?;
+    session.insert(COUNTER, FIRST)?;
     Ok(())
 }

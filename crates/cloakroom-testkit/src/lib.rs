@@ -2,8 +2,11 @@
 //!
 //! - [`Conformance`] runs every rule of [`Store`](cloakroom_store::Store) against a store, yours
 //!   for instance, and says which it keeps, which it breaks and which do not apply.
+//! - [`Races`] plays requests at the same time, through the engine, on a store, in every order that
+//!   a search or a seed comes upon, and holds what they see against a model with browsers in it.
 //! - [`SpyStore`] remembers the calls that reach a store, to assert which ones a request makes.
 //! - [`FaultyStore`] fails before an effect or after it, hangs or delays, by script or at random.
+//! - [`TestClock`] stands still until it is moved, and [`TestRandom`] follows from a seed.
 //!
 //! All random choices follow from a seed that is in the report or the message of a failure, and
 //! can be given to replay it.
@@ -22,12 +25,16 @@
 //!
 //! [cloakroom]: https://docs.rs/cloakroom
 
+mod clock;
 mod conformance;
 mod faults;
+mod races;
 mod random;
 mod spy;
 
+pub use clock::{TestClock, TestRandom};
 pub use conformance::{BrokenRule, Conformance, Outcome, Report, Skipped};
 pub use faults::{Fault, Faults, FaultyStore};
+pub use races::{BrokenPromise, Inherent, Promise, RaceReport, Races};
 pub use random::SplitMix64;
 pub use spy::{Call, CallOutcome, SpyStore};
