@@ -234,14 +234,18 @@ pub(crate) fn create(
 }
 
 /// How long the client is to keep the cookie; `None` until the browser is closed.
-pub(crate) fn max_age(stored: &Stored, settings: &Settings, now: Timestamp) -> Option<Duration> {
+pub(crate) fn max_age(
+    stored: &Stored,
+    settings: &Settings,
+    now: impl FnOnce() -> Timestamp,
+) -> Option<Duration> {
     let lifetime = stored.envelope.lifetime;
     if !settings.is_persistent && lifetime.is_none() {
         return None;
     }
     let absolute = settings.limits.of_session(lifetime).absolute?;
     let end = stored.envelope.limit_began.saturating_add(absolute);
-    Some(end.saturating_since(now))
+    Some(end.saturating_since(now()))
 }
 
 /// The record with its use noted at `now`; nothing else changes, the version included.

@@ -359,7 +359,7 @@ impl SessionState {
         let cookie = &namespace.cookie;
         let random = &*self.engine().random;
         let value = crate::client_side::seal(sealer, cookie, namespace.name(), id, record, random)?;
-        let max_age = apply::max_age(&stored, settings, scope.now);
+        let max_age = apply::max_age(&stored, settings, || scope.now);
         live.outgoing = Some(Outgoing::Sealed { value, max_age });
         live.changes = Changes::default();
         live.base = Base::Opened { id, stored, client };
@@ -397,7 +397,7 @@ impl SessionState {
     ) -> Outgoing {
         Outgoing::Token {
             token: Token::new(id, secret.clone()),
-            max_age: apply::max_age(stored, &namespace.settings, self.engine().now()),
+            max_age: apply::max_age(stored, &namespace.settings, || self.engine().now()),
         }
     }
 
