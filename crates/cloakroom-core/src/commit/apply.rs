@@ -47,6 +47,19 @@ pub(crate) struct Applied {
     pub(crate) events: SmallVec<[EventKind; 2]>,
 }
 
+impl Applied {
+    /// Goes on from a later state of the record, in the same epoch.
+    pub(crate) fn go_on_from(&mut self, after: &Stored) {
+        let hash = |stored: &Stored| stored.envelope.secret.as_ref().map(|secret| secret.hash);
+        let is_rotated = hash(&self.stored) != hash(after);
+        if is_rotated && self.presented == Presented::Current {
+            // The client has not seen the next secret, which another request has begun.
+            self.presented = Presented::Previous;
+        }
+        self.stored = after.clone();
+    }
+}
+
 /// Why changes are not applied.
 #[derive(Debug)]
 pub(crate) enum Refusal {

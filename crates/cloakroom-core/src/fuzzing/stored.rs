@@ -193,7 +193,11 @@ async fn first_request(world: &Application, plan: &Plan, token: String) -> Serve
     }
     let mark = u8::try_from(plan.operations.len()).unwrap_or(u8::MAX);
     let is_marked = judge(session.insert(MARK, mark));
-    if let Some(second) = &plan.second {
+    // Nobody undoes what this request was told is stored.
+    let there = world.store.get(&plan.key());
+    if let Some(second) = &plan.second
+        && there.is_some_and(|there| there.version == plan.first.version)
+    {
         world.store.put(plan.key(), second.clone());
     }
     let verdict = sessions.commit(Outcome::Success).await;

@@ -234,3 +234,35 @@ async fn due_rotations_of_parallel_requests_lead_to_one_token() {
         assert_eq!(next.read(&world, &key).await, Some(n));
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_rotation_in_one_write_with_other_changes_is_no_first_sight_for_them() {
+    let world = World::new();
+    let mut browser = Browser::known_to(&world).await;
+    let (first, a) = world.open(&browser).await;
+    let (second, b) = world.open(&browser).await;
+    let (updating, c) = world.open(&browser).await;
+    let (rotating, d) = world.open(&browser).await;
+    for session in [&a, &b] {
+        session.update("n", |n: &mut u64| *n += 1).unwrap();
+    }
+    d.rotate().unwrap();
+    first.finish().await;
+    // The second meets a conflict and begins a queue, whose load takes a moment. The other two
+    // wait behind it and go out as one write: the update, then the rotation.
+    let slow = Fault::Delay(Duration::from_millis(50));
+    world.faults.fail_next(Operation::Load, slow);
+    let updated = async {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+        c.update_now("n", |n: &mut u64| *n += 1).await.unwrap();
+        updating.finish().await
+    };
+    let rotated = async {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        rotating.finish().await
+    };
+    // All responses are lost, and nobody has ever come with the next token.
+    tokio::join!(second.finish(), updated, rotated);
+    world.clock.advance(Duration::from_secs(61));
+    assert_eq!(browser.read::<u64>(&world, "n").await, Some(3));
+}
