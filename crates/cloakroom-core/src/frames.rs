@@ -12,7 +12,6 @@ const HEAD: usize = 6;
 pub(crate) struct Frames {
     data: Bytes,
     start: usize,
-    len: usize,
 }
 
 /// Bytes that are no frames.
@@ -23,13 +22,11 @@ impl Frames {
     /// Checks the lengths of all frames from `start` on, and decodes nothing.
     pub(crate) fn parse(data: Bytes, start: usize) -> Result<Self, InvalidFrames> {
         let mut rest = data.get(start..).ok_or(InvalidFrames)?;
-        let mut len = 0;
         while !rest.is_empty() {
             let (_, _, after) = split(rest).ok_or(InvalidFrames)?;
             rest = after;
-            len += 1;
         }
-        Ok(Self { data, start, len })
+        Ok(Self { data, start })
     }
 
     /// The data of the whole record.
@@ -61,8 +58,10 @@ impl Frames {
         })
     }
 
-    pub(crate) fn len(&self) -> usize {
-        self.len
+    /// Like [`iter`](Self::iter), each value as a slice of the record, not a copy.
+    pub(crate) fn iter_bytes(&self) -> impl Iterator<Item = (&[u8], Bytes)> {
+        self.iter()
+            .map(|(key, value)| (key, self.data.slice_ref(value)))
     }
 
     pub(crate) fn byte_len(&self) -> usize {
@@ -112,7 +111,7 @@ mod tests {
     #[test]
     fn one_key_is_read_without_the_others() {
         let frames = frames(&[("a", b"1"), ("", b""), ("b\0=&", b"\0\xff")]);
-        assert_eq!(frames.len(), 3);
+        assert_eq!(frames.iter().count(), 3);
         assert_eq!(frames.get("a"), Some(&b"1"[..]));
         assert_eq!(frames.get(""), Some(&b""[..]));
         assert_eq!(frames.get_bytes("b\0=&").unwrap(), &b"\0\xff"[..]);

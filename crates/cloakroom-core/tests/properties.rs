@@ -104,7 +104,7 @@ fn plan() -> impl Strategy<Value = Vec<u8>> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(500))]
+    #![proptest_config(ProptestConfig::with_cases(300))]
 
     #[test]
     fn cookies_are_read_as_a_slow_reader_reads_them(

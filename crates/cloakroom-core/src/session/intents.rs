@@ -120,7 +120,9 @@ impl SessionHandle {
         }
         let mut live = self.0.live();
         self.check_head(&live, "persist")?;
-        live.changes.persist = Some(lifetime);
+        // As the record keeps it.
+        let millis = u64::try_from(lifetime.as_millis()).unwrap_or(u64::MAX);
+        live.changes.persist = Some(Duration::from_millis(millis));
         Ok(())
     }
 

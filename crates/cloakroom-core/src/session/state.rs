@@ -225,25 +225,35 @@ impl Live {
     }
 
     pub(crate) fn keys(&self) -> Vec<String> {
-        let journal = &self.changes.journal;
-        let stored = self.frames().filter(|_| !journal.is_cleared());
-        let mut keys: Vec<String> = stored
-            .iter()
-            .flat_map(|frames| frames.iter())
-            .filter_map(|(key, _)| std::str::from_utf8(key).ok())
-            .filter(|key| !journal.changes_key(key))
-            .map(str::to_owned)
-            .collect();
-        let changed = journal.keys().filter(|(_, value)| value.is_some());
-        keys.extend(changed.map(|(key, _)| key.to_owned()));
-        keys
+        self.pairs(|key, _| key.to_owned())
+    }
+
+    pub(crate) fn entries(&self) -> Vec<(String, Bytes)> {
+        self.pairs(|key, value| (key.to_owned(), value))
     }
 
     pub(crate) fn len(&self) -> usize {
-        if self.changes.journal.is_empty() {
-            return self.frames().map_or(0, Frames::len);
+        self.pairs(|_, _| ()).len()
+    }
+
+    /// Each key that has a value, in one walk over the map and the changes.
+    fn pairs<T>(&self, make: impl Fn(&str, Bytes) -> T) -> Vec<T> {
+        let journal = &self.changes.journal;
+        let stored = self.frames().filter(|_| !journal.is_cleared());
+        let mut pairs: Vec<T> = Vec::new();
+        for (key, value) in stored.iter().flat_map(|frames| frames.iter_bytes()) {
+            if let Ok(key) = std::str::from_utf8(key)
+                && !journal.changes_key(key)
+            {
+                pairs.push(make(key, value));
+            }
         }
-        self.keys().len()
+        for (key, value) in journal.keys() {
+            if let Some(value) = value {
+                pairs.push(make(key, value.clone()));
+            }
+        }
+        pairs
     }
 
     /// How many bytes the map has with the changes.

@@ -140,12 +140,10 @@ impl SessionHandle {
     /// # Errors
     /// [`SessionError::Decode`] when some value is not of type `T`.
     pub fn entries<T: DeserializeOwned>(&self) -> Result<Vec<(String, T)>, SessionError> {
-        let pairs: Vec<(String, Bytes)> = {
+        let pairs = {
             let mut live = self.0.live();
             live.changes.reads.add_all();
-            let keys = live.keys();
-            let pair = |key: String| live.value(&key).map(|value| (key, value));
-            keys.into_iter().filter_map(pair).collect()
+            live.entries()
         };
         pairs
             .into_iter()
