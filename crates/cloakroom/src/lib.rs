@@ -73,3 +73,8 @@ pub use cloakroom_tower::{Session, SessionRejection, Sessions};
 
 /// The contract between the engine and its stores.
 pub use cloakroom_core::store;
+
+// The README's example compiles, or the tests fail.
+#[cfg(all(doctest, feature = "axum", feature = "file"))]
+#[doc = include_str!("../../../README.md")]
+struct Readme;
