@@ -1,0 +1,1 @@
+//! Keeps cloakroom's sessions in MySQL or MariaDB.

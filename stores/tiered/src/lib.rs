@@ -1,0 +1,1 @@
+//! A fast store in front of another, for cloakroom's sessions.
