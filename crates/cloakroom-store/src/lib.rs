@@ -95,9 +95,15 @@
 //! }
 //! ```
 //!
+//! # A store that speaks to a server
+//!
+//! [`Breaker`] is for authors of such stores: it refuses calls at once while the server does not
+//! answer, so that requests are answered, and lets them through as soon as it does.
+//!
 //! [cloakroom]: https://docs.rs/cloakroom
 
 mod any;
+mod breaker;
 mod error;
 mod format;
 mod key;
@@ -107,6 +113,7 @@ mod subject;
 mod time;
 
 pub use any::{AnyStore, StoreFuture};
+pub use breaker::{Breaker, Probe};
 pub use error::{Operation, StoreError, StoreErrorKind};
 pub use format::{FORMAT_VERSION, FormatError, HEAD_LENGTH};
 pub use key::{InvalidNamespace, Key, NamespaceId, SessionId};

@@ -6,6 +6,7 @@
 //!   a search or a seed comes upon, and holds what they see against a model with browsers in it.
 //! - [`SpyStore`] remembers the calls that reach a store, to assert which ones a request makes.
 //! - [`FaultyStore`] fails before an effect or after it, hangs or delays, by script or at random.
+//! - [`service()`] says where a server is that a test needs, or that it is missing.
 //! - [`TestClock`] stands still until it is moved, and [`TestRandom`] follows from a seed.
 //!
 //! All random choices follow from a seed that is in the report or the message of a failure, and
@@ -23,6 +24,10 @@
 //! # tokio::runtime::Runtime::new().unwrap().block_on(keeps_the_contract());
 //! ```
 //!
+//! # Features
+//! - `servers`, on Unix: the module `servers`, with Redis, PostgreSQL, MariaDB and memcached that a
+//!   test freezes, kills and starts again, and asserts what requests see of it.
+//!
 //! [cloakroom]: https://docs.rs/cloakroom
 
 mod clock;
@@ -30,6 +35,9 @@ mod conformance;
 mod faults;
 mod races;
 mod random;
+#[cfg(all(unix, feature = "servers"))]
+pub mod servers;
+mod service;
 mod spy;
 
 pub use clock::{TestClock, TestRandom};
@@ -37,4 +45,5 @@ pub use conformance::{BrokenRule, Conformance, Outcome, Report, Skipped};
 pub use faults::{Fault, Faults, FaultyStore};
 pub use races::{BrokenPromise, Inherent, Promise, RaceReport, Races};
 pub use random::SplitMix64;
+pub use service::service;
 pub use spy::{Call, CallOutcome, SpyStore};

@@ -1,0 +1,21 @@
+//! Servers that a test freezes, kills and starts again, and what requests see of it.
+//!
+//! - [`Server`] is a server of the test's own: Redis, PostgreSQL, MariaDB or memcached.
+//! - [`Link`] stands between a store and its server, and delays, cuts, refuses or swallows.
+//! - [`outage`] freezes and kills the server under a store and asserts what requests see of it,
+//!   [`broken_link`] does so with the network between them.
+//!
+//! For Unix, where there are signals to freeze a process.
+
+mod kind;
+mod link;
+mod outage;
+mod process;
+mod report;
+mod server;
+mod visitor;
+
+pub use link::Link;
+pub use outage::{broken_link, outage};
+pub use report::{OutageReport, OutageTrial};
+pub use server::Server;
