@@ -318,7 +318,7 @@ impl Round {
             Some(Ok(mut applied)) => {
                 // All go on from the record that was written for all of them, but for those that
                 // came before a login in the same batch: they must not see what is behind it.
-                if applied.stored.envelope.epoch == after.envelope.epoch {
+                if applied.stored.envelope().epoch == after.envelope().epoch {
                     applied.go_on_from(&after);
                 }
                 Turnout::Applied(Box::new(applied))
