@@ -78,6 +78,9 @@ pub trait Store: Debug + Send + Sync + 'static {
 
     /// Replaces a record if what is there is what `expected` says. It never creates one.
     ///
+    /// Version and tag say what is expected; its data may be missing, here and in
+    /// [`touch`](Store::touch).
+    ///
     /// # Errors
     /// `Conflict` when something else is there, or nothing.
     fn replace(

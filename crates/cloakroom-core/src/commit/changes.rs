@@ -133,9 +133,9 @@ impl Stored {
         self.meta.record.expires = touched.expires;
     }
 
-    /// The record as a store is to find it.
-    pub(crate) fn loaded(&self) -> Loaded {
-        Loaded::with_tag(self.record(), self.meta.tag)
+    /// What a store is to find: its version and tag, without its data.
+    pub(crate) fn expected(&self) -> Loaded {
+        self.meta.clone()
     }
 }
 

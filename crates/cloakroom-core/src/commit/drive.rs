@@ -2,6 +2,7 @@
 
 use std::{
     future::{Future, poll_fn},
+    ops::Deref,
     pin::Pin,
     sync::Arc,
     task::{Context, Poll},
@@ -81,45 +82,62 @@ pub(crate) enum Progress {
 
 /// Commits a session, as far as it goes without waiting.
 pub(crate) fn start(state: &Arc<SessionState>, saves: bool, context: &mut Context<'_>) -> Progress {
-    let mut turn = Turn::new(state);
+    // References are counted when something has to wait: that costs as much as a lock.
+    let mut turn = Turn::new(&**state);
+    match advance(&mut turn, saves, context) {
+        Advanced::Done(result) => Progress::Done(result),
+        Advanced::Taken => {
+            let turn = Turn::new(Arc::clone(state));
+            Progress::Pending(Unfinished::new(wait_and_drive(turn, saves)))
+        }
+        Advanced::Begun(begun, may_write) => {
+            let turn = turn.hand_on(Arc::clone(state));
+            let budget = commit_budget(state);
+            let rest = drive(turn, saves, may_write, Some(begun), budget);
+            Progress::Pending(Unfinished::new(rest))
+        }
+    }
+}
+
+enum Advanced {
+    Done(Result<(), CommitError>),
+    /// Another task is committing the session.
+    Taken,
+    /// A call is under way, and whether there may be another write after it.
+    Begun(Begun, bool),
+}
+
+fn advance(turn: &mut Turn<&SessionState>, saves: bool, context: &mut Context<'_>) -> Advanced {
+    let state = turn.state;
     let mut live = state.live();
     if !turn.begin(&mut live) {
-        drop(live);
-        return Progress::Pending(Unfinished::new(wait_and_drive(turn, saves)));
+        return Advanced::Taken;
     }
     let mut may_write = true;
     loop {
         let (step, mut call) = match state.next_step(&mut live, saves, may_write) {
             Ok(Some(next)) => next,
-            Ok(None) => {
+            result => {
                 turn.end(&mut live);
-                return Progress::Done(Ok(()));
-            }
-            Err(error) => {
-                turn.end(&mut live);
-                return Progress::Done(Err(error.into()));
+                return Advanced::Done(result.map(|_| ()).map_err(CommitError::from));
             }
         };
         drop(live);
         let is_queue = matches!(step, Step::Queue(_));
-        let begun = match Pin::new(&mut call).poll(context) {
+        match Pin::new(&mut call).poll(context) {
             Poll::Ready(Ok(tag)) if !is_queue => {
                 may_write &= matches!(step, Step::Delete(_));
                 live = state.live();
                 state.settle(&mut live, step, tag);
-                continue;
             }
-            Poll::Ready(Ok(_)) => (step, Ok(Call::None)),
-            Poll::Ready(Err(error)) => (step, Err(error)),
-            Poll::Pending => (step, Ok(call)),
-        };
-        let budget = commit_budget(state);
-        let rest = drive(turn, saves, may_write, Some(begun), budget);
-        return Progress::Pending(Unfinished::new(rest));
+            Poll::Ready(Ok(_)) => return Advanced::Begun((step, Ok(Call::None)), may_write),
+            Poll::Ready(Err(error)) => return Advanced::Begun((step, Err(error)), may_write),
+            Poll::Pending => return Advanced::Begun((step, Ok(call)), may_write),
+        }
     }
 }
 
-async fn wait_and_drive(mut turn: Turn, saves: bool) -> Result<(), CommitError> {
+async fn wait_and_drive(mut turn: Turn<Arc<SessionState>>, saves: bool) -> Result<(), CommitError> {
     let mut budget = commit_budget(&turn.state);
     match budget.wait(turn.wait(), Operation::Replace).await {
         Ok(()) => drive(turn, saves, true, None, budget).await,
@@ -144,7 +162,7 @@ fn commit_budget(state: &SessionState) -> Budget {
 type Begun = (Step, Result<Call, StoreError>);
 
 async fn drive(
-    turn: Turn,
+    turn: Turn<Arc<SessionState>>,
     saves: bool,
     mut may_write: bool,
     mut begun: Option<Begun>,
@@ -258,15 +276,15 @@ impl SessionState {
 }
 
 /// The right to commit a session: one task of a request at a time.
-pub(crate) struct Turn {
-    state: Arc<SessionState>,
+struct Turn<S: Deref<Target = SessionState>> {
+    state: S,
     has_begun: bool,
 }
 
-impl Turn {
-    fn new(state: &Arc<SessionState>) -> Self {
+impl<S: Deref<Target = SessionState>> Turn<S> {
+    fn new(state: S) -> Self {
         Self {
-            state: Arc::clone(state),
+            state,
             has_begun: false,
         }
     }
@@ -281,8 +299,7 @@ impl Turn {
         loop {
             let ended = {
                 let mut live = self.state.live();
-                if !live.is_committing {
-                    live.is_committing = true;
+                if !std::mem::replace(&mut live.is_committing, true) {
                     self.has_begun = true;
                     return;
                 }
@@ -292,20 +309,29 @@ impl Turn {
         }
     }
 
+    fn hand_on<T: Deref<Target = SessionState>>(mut self, state: T) -> Turn<T> {
+        let has_begun = std::mem::take(&mut self.has_begun);
+        Turn { state, has_begun }
+    }
+
     fn end(&mut self, live: &mut Live) {
-        if std::mem::take(&mut self.has_begun) {
-            live.is_committing = false;
-            live.in_flight = None;
-            live.wake(&self.state.changed);
+        self.has_begun = false;
+        self.state.end_turn(live);
+    }
+}
+
+impl<S: Deref<Target = SessionState>> Drop for Turn<S> {
+    fn drop(&mut self) {
+        if self.has_begun {
+            self.state.end_turn(&mut self.state.live());
         }
     }
 }
 
-impl Drop for Turn {
-    fn drop(&mut self) {
-        if self.has_begun {
-            let state = Arc::clone(&self.state);
-            self.end(&mut state.live());
-        }
+impl SessionState {
+    fn end_turn(&self, live: &mut Live) {
+        live.is_committing = false;
+        live.in_flight = None;
+        live.wake(&self.changed);
     }
 }

@@ -204,7 +204,7 @@ impl Queue {
             }
             let record = round.after.record();
             let version = record.version;
-            let replaced = store.replace(self.key, record, before.loaded());
+            let replaced = store.replace(self.key, record, before.expected());
             match call(replaced, Operation::Replace, &mut budget).await {
                 Ok(tag) => return self.written(round, batch, tag),
                 Err(error) if error.kind() == StoreErrorKind::Conflict => {

@@ -271,7 +271,7 @@ impl SessionState {
                     return Ok(Some((Step::Queue(queued), Call::None)));
                 }
                 let record = applied.stored.record();
-                let call = Call::Write(store.replace(key, record, stored.loaded()));
+                let call = Call::Write(store.replace(key, record, stored.expected()));
                 live.in_flight = Some(applied.stored.frames.clone());
                 let changes = std::mem::take(&mut live.changes);
                 let replacing = Box::new(Replacing {
@@ -295,7 +295,7 @@ impl SessionState {
             .touch_is_due(stored.meta.record.last_seen, live.opened)
         {
             let record = apply::touched(stored, settings, live.opened);
-            let call = Call::Other(store.touch(key, record.clone(), stored.loaded()));
+            let call = Call::Other(store.touch(key, record.clone(), stored.expected()));
             return Ok(Some((Step::Touch(Box::new(record)), call)));
         }
         self.emit(Some(id), EventKind::Unchanged);
