@@ -11,7 +11,7 @@ use cloakroom_store::{Operation, StoreError, StoreErrorKind};
 use tokio::{runtime::Handle, time::Instant};
 
 /// The time that is left for several calls.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub(crate) struct Budget {
     total: Duration,
     call: Duration,

@@ -5,6 +5,21 @@ use cloakroom_store::Timestamp;
 /// Tells the time that limits are judged by.
 ///
 /// [`SystemClock`] is the default; tests inject one that they can move.
+///
+/// ```
+/// use cloakroom_core::{Clock, store::Timestamp};
+///
+/// #[derive(Debug)]
+/// struct Stopped(Timestamp);
+///
+/// impl Clock for Stopped {
+///     fn now(&self) -> Timestamp {
+///         self.0
+///     }
+/// }
+/// let clock = Stopped(Timestamp::from_millis(1_767_225_600_000));
+/// assert_eq!(clock.now(), clock.now());
+/// ```
 pub trait Clock: Debug + Send + Sync + 'static {
     /// Now, in UTC.
     fn now(&self) -> Timestamp;

@@ -15,7 +15,7 @@ const HAS_LIFETIME: u8 = 4;
 /// The longest envelope, in bytes.
 const MAX_LENGTH: usize = 46 + 48 + 40 + 8;
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Envelope {
     /// Goes up with each new epoch; what opened the session under another one is void.
     pub(crate) epoch: u32,
@@ -90,7 +90,14 @@ impl Envelope {
 
     /// Splits a record's data into the envelope and the user's map, and checks the lengths.
     pub(crate) fn decode(data: Bytes) -> Result<(Self, Frames), InvalidData> {
-        let mut reader = Reader(&data);
+        let (envelope, start) = Self::read(&data)?;
+        let frames = Frames::parse(data, start).map_err(|_| InvalidData)?;
+        Ok((envelope, frames))
+    }
+
+    /// The envelope at the beginning of a record's data, and where it ends.
+    pub(crate) fn read(data: &[u8]) -> Result<(Self, usize), InvalidData> {
+        let mut reader = Reader(data);
         let [format, flags] = reader.array()?;
         if format != FORMAT || flags & !(HAS_SECRET | HAS_PREVIOUS | HAS_LIFETIME) != 0 {
             return Err(InvalidData);
@@ -118,7 +125,6 @@ impl Envelope {
         if flags & HAS_LIFETIME != 0 {
             lifetime = Some(Duration::from_millis(u64::from_le_bytes(reader.array()?)));
         }
-        let start = data.len() - reader.0.len();
         let envelope = Self {
             epoch,
             epoch_began,
@@ -128,8 +134,7 @@ impl Envelope {
             secret,
             lifetime,
         };
-        let frames = Frames::parse(data, start).map_err(|_| InvalidData)?;
-        Ok((envelope, frames))
+        Ok((envelope, data.len() - reader.0.len()))
     }
 }
 

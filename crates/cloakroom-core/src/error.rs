@@ -100,6 +100,13 @@ pub enum SessionError {
 
 impl SessionError {
     /// The HTTP status that tells a client as much as it may know.
+    ///
+    /// ```
+    /// use cloakroom_core::SessionError;
+    /// let error = SessionError::Closed { namespace: "admin".to_owned() };
+    /// assert_eq!(error.status(), 403);
+    /// assert!(error.to_string().contains("admin")); // for logs
+    /// ```
     #[must_use]
     pub const fn status(&self) -> u16 {
         match self {
@@ -206,6 +213,16 @@ impl From<InvalidSubject> for SessionError {
 /// A session configuration that does not work, or is not safe. For whoever starts the program.
 ///
 /// It lists everything that is wrong, each with the namespace, the setting and what to do.
+///
+/// ```
+/// use cloakroom_core::{Namespace, SessionManager};
+/// # let store = cloakroom_memory::MemoryStore::new();
+/// let builder = SessionManager::builder().namespace(Namespace::new("Cart", store));
+/// let error = builder.build().unwrap_err();
+/// assert_eq!(error.problems().len(), 1);
+/// assert_eq!(error.problems()[0].namespace(), Some("Cart"));
+/// assert!(error.to_string().contains("lower-case letters")); // what to do
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConfigError {
     problems: Vec<ConfigProblem>,
@@ -235,6 +252,15 @@ impl fmt::Display for ConfigError {
 impl Error for ConfigError {}
 
 /// One thing that is wrong with a configuration.
+///
+/// ```
+/// use cloakroom_core::SessionManager;
+/// let error = SessionManager::builder().build().unwrap_err();
+/// let problem = &error.problems()[0];
+/// assert_eq!(problem.namespace(), None); // it is about the manager
+/// assert_eq!(problem.setting(), "namespace");
+/// assert_eq!(problem.to_string(), "namespace: there is none: add one");
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConfigProblem {
     pub(crate) namespace: Option<String>,

@@ -29,6 +29,11 @@ impl Frames {
         Ok(Self { data, start })
     }
 
+    /// What stands before the frames.
+    pub(crate) fn before(&self) -> &[u8] {
+        self.data.get(..self.start).unwrap_or_default()
+    }
+
     /// The data of the whole record.
     pub(crate) fn record_data(&self) -> Bytes {
         self.data.clone()
@@ -39,14 +44,21 @@ impl Frames {
     }
 
     pub(crate) fn get(&self, key: &str) -> Option<&[u8]> {
-        self.iter()
-            .find(|(k, _)| *k == key.as_bytes())
-            .map(|(_, value)| value)
+        self.value(key.as_bytes())
+    }
+
+    pub(crate) fn value(&self, key: &[u8]) -> Option<&[u8]> {
+        self.iter().find(|(k, _)| *k == key).map(|(_, value)| value)
     }
 
     /// The value as a slice of the record, not a copy.
     pub(crate) fn get_bytes(&self, key: &str) -> Option<Bytes> {
-        self.get(key).map(|value| self.data.slice_ref(value))
+        self.get(key).map(|value| self.slice(value))
+    }
+
+    /// A value of these frames as a slice of the record.
+    pub(crate) fn slice(&self, value: &[u8]) -> Bytes {
+        self.data.slice_ref(value)
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
@@ -70,7 +82,7 @@ impl Frames {
 }
 
 /// The bytes that a frame takes.
-pub(crate) fn frame_length(key: &str, value: &[u8]) -> usize {
+pub(crate) fn frame_length(key: &[u8], value: &[u8]) -> usize {
     HEAD + key.len() + value.len()
 }
 

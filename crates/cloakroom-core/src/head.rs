@@ -21,6 +21,49 @@ pub trait NamespaceName: 'static {
 
 /// What a condition and a transport see of a request. An integration implements it for its
 /// framework's request.
+///
+/// ```
+/// use cloakroom_core::{RequestHead, Scheme};
+///
+/// struct Request {
+///     target: String,
+///     headers: Vec<(String, String)>,
+/// }
+///
+/// impl RequestHead for Request {
+///     fn method(&self) -> &str {
+///         "GET"
+///     }
+///
+///     fn path(&self) -> &str {
+///         self.target.split('?').next().unwrap_or_default()
+///     }
+///
+///     fn query(&self) -> Option<&str> {
+///         self.target.split_once('?').map(|(_, query)| query)
+///     }
+///
+///     fn scheme(&self) -> Scheme {
+///         Scheme::Https
+///     }
+///
+///     fn header(&self, name: &str, visit: &mut dyn FnMut(&[u8])) {
+///         for (_, value) in self.headers.iter().filter(|(other, _)| other == name) {
+///             visit(value.as_bytes());
+///         }
+///     }
+/// }
+///
+/// let request = Request {
+///     target: "/cart?page=2".to_owned(),
+///     headers: vec![("x-app".to_owned(), "shop".to_owned())],
+/// };
+/// // What a condition of a namespace may ask:
+/// assert_eq!((request.method(), request.path()), ("GET", "/cart"));
+/// assert_eq!(request.query(), Some("page=2"));
+/// assert!(request.is_https());
+/// assert!(request.header_is("x-app", "shop"));
+/// ```
 pub trait RequestHead {
     /// The method, in upper case.
     fn method(&self) -> &str;
@@ -61,6 +104,39 @@ pub enum Scheme {
 }
 
 /// The response's headers, as far as the engine changes them. An integration implements it.
+///
+/// ```
+/// use std::borrow::Cow;
+/// use cloakroom_core::{ResponseHead, ResponseHeader};
+///
+/// #[derive(Default)]
+/// struct Response(Vec<(ResponseHeader, Cow<'static, str>)>);
+///
+/// impl ResponseHead for Response {
+///     fn values(&self, header: ResponseHeader, visit: &mut dyn FnMut(&[u8])) {
+///         for (_, value) in self.0.iter().filter(|(other, _)| *other == header) {
+///             visit(value.as_bytes());
+///         }
+///     }
+///
+///     fn append(&mut self, header: ResponseHeader, value: Cow<'static, str>) {
+///         self.0.push((header, value));
+///     }
+///
+///     fn replace(&mut self, header: ResponseHeader, value: Cow<'static, str>) {
+///         self.0.retain(|(other, _)| *other != header);
+///         self.append(header, value);
+///     }
+/// }
+///
+/// let mut response = Response::default();
+/// response.append(ResponseHeader::Vary, "Accept".into());
+/// response.append(ResponseHeader::Vary, "Cookie".into());
+/// response.replace(ResponseHeader::CacheControl, "no-store".into());
+/// let mut vary = 0;
+/// response.values(ResponseHeader::Vary, &mut |_| vary += 1);
+/// assert_eq!(vary, 2);
+/// ```
 pub trait ResponseHead {
     /// Shows each value of a header, in order.
     fn values(&self, header: ResponseHeader, visit: &mut dyn FnMut(&[u8]));

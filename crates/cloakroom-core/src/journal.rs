@@ -20,7 +20,17 @@ pub(crate) struct Journal {
     /// The map was emptied before all changes.
     cleared: bool,
     /// Sorted by key.
-    changes: SmallVec<[(Box<str>, Change); 1]>,
+    changes: SmallVec<[(ChangedKey, Change); 1]>,
+}
+
+/// A key without an allocation of its own, as most are short.
+struct ChangedKey(SmallVec<[u8; 24]>);
+
+impl ChangedKey {
+    fn as_str(&self) -> &str {
+        // It was made of a `str`.
+        std::str::from_utf8(&self.0).unwrap_or_default()
+    }
 }
 
 enum Change {
@@ -95,7 +105,7 @@ impl Journal {
     pub(crate) fn keys(&self) -> impl Iterator<Item = (&str, Option<&Bytes>)> {
         self.changes
             .iter()
-            .map(|(key, change)| (&**key, change.current()))
+            .map(|(key, change)| (key.as_str(), change.current()))
     }
 
     /// The keys whose value was set or removed without regard to what was there.
@@ -103,7 +113,7 @@ impl Journal {
         self.changes
             .iter()
             .filter(|(_, change)| matches!(change, Change::Set(_)))
-            .map(|(key, _)| &**key)
+            .map(|(key, _)| key.as_str())
     }
 
     /// The values on top of what somebody else has stored meanwhile.
@@ -116,10 +126,11 @@ impl Journal {
                     let mut value = match from {
                         Some(value) => value.clone(),
                         None if self.cleared => None,
-                        None => stored.get_bytes(key),
+                        None => stored.get_bytes(key.as_str()),
                     };
                     for step in steps {
-                        value = run(step, value.as_deref()).map_err(|failure| failure.of(key))?;
+                        value = run(step, value.as_deref())
+                            .map_err(|failure| failure.of(key.as_str()))?;
                     }
                     Ok(value)
                 }
@@ -130,8 +141,9 @@ impl Journal {
     /// Whether the map differs from `stored` when the changes have these values, or those that
     /// this request has seen.
     pub(crate) fn changes_anything(&self, stored: &Frames, replayed: Option<&Values>) -> bool {
-        let is_changed =
-            |(key, value): (&str, Option<&Bytes>)| stored.get(key) != value.map(|value| &**value);
+        let is_changed = |(key, value): (&[u8], Option<&Bytes>)| {
+            stored.value(key) != value.map(|value| &**value)
+        };
         if self.pairs(replayed).any(is_changed) {
             return true;
         }
@@ -156,7 +168,7 @@ impl Journal {
         }
         for (key, value) in self.pairs(replayed) {
             if let Some(value) = value {
-                fits &= frames::put(target, key.as_bytes(), value);
+                fits &= frames::put(target, key, value);
             }
         }
         fits
@@ -176,18 +188,19 @@ impl Journal {
             return;
         }
         for (key, change) in later.changes {
+            let key = key.as_str();
             match change {
-                Change::Set(value) => self.set(&key, value),
+                Change::Set(value) => self.set(key, value),
                 Change::Update {
                     from: None,
                     steps,
                     current,
                 } => {
                     for step in steps {
-                        self.update(&key, step, current.clone());
+                        self.update(key, step, current.clone());
                     }
                 }
-                fixed => self.put(&key, fixed),
+                fixed => self.put(key, fixed),
             }
         }
     }
@@ -195,7 +208,7 @@ impl Journal {
     fn pairs<'a>(
         &'a self,
         replayed: Option<&'a Values>,
-    ) -> impl Iterator<Item = (&'a str, Option<&'a Bytes>)> {
+    ) -> impl Iterator<Item = (&'a [u8], Option<&'a Bytes>)> {
         self.changes
             .iter()
             .enumerate()
@@ -204,18 +217,20 @@ impl Journal {
                     Some(values) => values.get(n).and_then(Option::as_ref),
                     None => change.current(),
                 };
-                (&**key, value)
+                (&*key.0, value)
             })
     }
 
     fn changes_bytes(&self, key: &[u8]) -> bool {
         self.changes
-            .binary_search_by(|(k, _)| k.as_bytes().cmp(key))
+            .binary_search_by(|(changed, _)| (*changed.0).cmp(key))
             .is_ok()
     }
 
     fn find(&self, key: &str) -> Result<usize, usize> {
-        self.changes.binary_search_by(|(k, _)| (**k).cmp(key))
+        let key = key.as_bytes();
+        self.changes
+            .binary_search_by(|(changed, _)| (*changed.0).cmp(key))
     }
 
     fn put(&mut self, key: &str, change: Change) {
@@ -225,7 +240,9 @@ impl Journal {
                     *existing = change;
                 }
             }
-            Err(at) => self.changes.insert(at, (Box::from(key), change)),
+            Err(at) => self
+                .changes
+                .insert(at, (ChangedKey(key.as_bytes().into()), change)),
         }
     }
 }

@@ -14,7 +14,7 @@ use crate::random::{self, OsRandom, Random, RandomError};
 /// let key = SecretKey::generate()?;
 /// // Keep it where the configuration is kept:
 /// let text = key.to_base64();
-/// assert!(SecretKey::from_base64(&text).is_ok());
+/// assert_eq!(SecretKey::from_base64(&text)?.id(), key.id());
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone)]
@@ -62,6 +62,17 @@ impl SecretKey {
     /// # Errors
     /// When there are fewer than 32 or more than 64, or they are plainly not random: text, a
     /// counter, a repeated pattern.
+    ///
+    /// ```
+    /// use cloakroom_core::{KeyError, SecretKey};
+    /// # use cloakroom_core::{OsRandom, Random};
+    /// # let mut bytes = [0; 32];
+    /// # OsRandom.fill(&mut bytes)?;
+    /// assert!(SecretKey::from_bytes(&bytes).is_ok()); // 32 random ones
+    /// let error = SecretKey::from_bytes(b"correct horse battery staple and more").unwrap_err();
+    /// assert!(matches!(error, KeyError::WellKnown));
+    /// # Ok::<(), cloakroom_core::RandomError>(())
+    /// ```
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, KeyError> {
         if !(MIN_LENGTH..=MAX_LENGTH).contains(&bytes.len()) {
             return Err(KeyError::WrongLength(bytes.len()));
@@ -76,6 +87,14 @@ impl SecretKey {
     ///
     /// # Errors
     /// When it is not set, and as [`SecretKey::from_base64`].
+    ///
+    /// ```
+    /// use cloakroom_core::{KeyError, SecretKey};
+    /// // Where it is not set:
+    /// let missing = SecretKey::from_env("SHOP_SESSION_KEY").unwrap_err();
+    /// assert!(matches!(missing, KeyError::NotSet(_)));
+    /// assert!(missing.to_string().contains("openssl rand -base64 32"));
+    /// ```
     pub fn from_env(variable: &str) -> Result<Self, KeyError> {
         let text = std::env::var(variable).map_err(|_| KeyError::NotSet(variable.to_owned()))?;
         Self::from_base64(&Zeroizing::new(text))
@@ -85,6 +104,17 @@ impl SecretKey {
     ///
     /// # Errors
     /// When it can't be read, and as [`SecretKey::from_base64`].
+    ///
+    /// ```
+    /// use cloakroom_core::SecretKey;
+    /// # let name = format!("cloakroom-from-file-{}", std::process::id());
+    /// # let path = std::env::temp_dir().join(name);
+    /// let key = SecretKey::generate()?;
+    /// std::fs::write(&path, &*key.to_base64())?;
+    /// assert_eq!(SecretKey::from_file(&path)?.id(), key.id());
+    /// # std::fs::remove_file(path)?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn from_file(path: impl AsRef<Path>) -> Result<Self, KeyError> {
         let text = std::fs::read_to_string(path.as_ref())
             .map_err(|error| KeyError::Unreadable(path.as_ref().display().to_string(), error))?;
@@ -99,7 +129,9 @@ impl SecretKey {
     /// When the file can't be read or made, and as [`SecretKey::from_base64`].
     ///
     /// ```no_run
-    /// let key = cloakroom_core::SecretKey::from_file_or_generate("data/session.key")?;
+    /// use cloakroom_core::SecretKey;
+    /// let key = SecretKey::from_file_or_generate("data/session.key")?;
+    /// assert_eq!(SecretKey::from_file("data/session.key")?.id(), key.id());
     /// # Ok::<(), cloakroom_core::KeyError>(())
     /// ```
     pub fn from_file_or_generate(path: impl AsRef<Path>) -> Result<Self, KeyError> {
@@ -207,7 +239,9 @@ impl fmt::Display for KeyId {
 ///
 /// ```
 /// use cloakroom_core::{KeyRing, SecretKey};
-/// let keys = KeyRing::new(SecretKey::generate()?).with_older(SecretKey::generate()?);
+/// let (current, older) = (SecretKey::generate()?, SecretKey::generate()?);
+/// let keys = KeyRing::new(current.clone()).with_older(older.clone());
+/// assert!(keys.ids().eq([current.id(), older.id()]));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug, Clone)]
@@ -232,6 +266,13 @@ impl KeyRing {
     ///
     /// # Errors
     /// When it is not set or empty, or a key is no good.
+    ///
+    /// ```
+    /// use cloakroom_core::KeyRing;
+    /// // Where SHOP_SESSION_KEYS="NEW,OLD" is missing:
+    /// let missing = KeyRing::from_env("SHOP_SESSION_KEYS").unwrap_err();
+    /// assert!(missing.to_string().starts_with("SHOP_SESSION_KEYS is not set"));
+    /// ```
     pub fn from_env(variable: &str) -> Result<Self, KeyError> {
         let text = std::env::var(variable).map_err(|_| KeyError::NotSet(variable.to_owned()))?;
         let text = Zeroizing::new(text);

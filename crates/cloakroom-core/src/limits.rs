@@ -14,9 +14,10 @@ use cloakroom_store::Timestamp;
 /// The default is [`Limits::owasp`].
 ///
 /// ```
-/// use std::time::Duration;
-/// use cloakroom_core::Limits;
-/// let limits = Limits::idle(Duration::from_secs(30 * 60)).absolute(Duration::from_secs(12 * 3600));
+/// use cloakroom_core::{Limits, hours, minutes};
+/// let limits = Limits::idle(minutes(30)).absolute(hours(12));
+/// assert_eq!(limits.idle_limit(), Some(minutes(30)));
+/// assert_eq!(limits.absolute_limit(), Some(hours(12)));
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
@@ -41,6 +42,12 @@ impl Limits {
     }
 
     /// An absolute limit alone.
+    ///
+    /// ```
+    /// use cloakroom_core::{Limits, days};
+    /// let limits = Limits::absolute_only(days(30));
+    /// assert_eq!(limits.idle_limit(), None);
+    /// ```
     #[must_use]
     pub const fn absolute_only(absolute: Duration) -> Self {
         Self {
@@ -61,6 +68,18 @@ impl Limits {
 
     /// How long after the last noted use the next one is noted, at most half of the idle limit.
     /// Zero notes every use, with a write for each, and makes the idle limit exact.
+    ///
+    /// ```
+    /// # use cloakroom_memory::MemoryStore;
+    /// use std::time::Duration;
+    /// use cloakroom_core::{Limits, Namespace, SessionManager, minutes};
+    /// let exact = Limits::idle(minutes(30)).touch_after(Duration::ZERO);
+    /// let too_late = Limits::idle(minutes(30)).touch_after(minutes(20));
+    /// for (limits, is_possible) in [(exact, true), (too_late, false)] {
+    ///     let cart = Namespace::new("cart", MemoryStore::new()).limits(limits);
+    ///     assert_eq!(SessionManager::builder().namespace(cart).build().is_ok(), is_possible);
+    /// }
+    /// ```
     #[must_use]
     pub const fn touch_after(self, after: Duration) -> Self {
         Self {
@@ -71,24 +90,44 @@ impl Limits {
 
     /// 30 minutes idle and 8 hours absolute: the upper ends of what the OWASP Session Management
     /// Cheat Sheet gives for applications of low risk and for a working day.
+    ///
+    /// ```
+    /// use cloakroom_core::{Limits, hours, minutes};
+    /// assert_eq!(Limits::owasp(), Limits::idle(minutes(30)).absolute(hours(8)));
+    /// ```
     #[must_use]
     pub const fn owasp() -> Self {
         Self::idle(Duration::from_secs(30 * 60)).absolute(Duration::from_secs(8 * 60 * 60))
     }
 
     /// NIST SP 800-63B-4, AAL1: 30 days absolute, no idle limit.
+    ///
+    /// ```
+    /// use cloakroom_core::{Limits, days};
+    /// assert_eq!(Limits::nist_aal1(), Limits::absolute_only(days(30)));
+    /// ```
     #[must_use]
     pub const fn nist_aal1() -> Self {
         Self::absolute_only(Duration::from_secs(30 * 24 * 60 * 60))
     }
 
     /// NIST SP 800-63B-4, AAL2: 1 hour idle, 24 hours absolute.
+    ///
+    /// ```
+    /// use cloakroom_core::{Limits, hours};
+    /// assert_eq!(Limits::nist_aal2(), Limits::idle(hours(1)).absolute(hours(24)));
+    /// ```
     #[must_use]
     pub const fn nist_aal2() -> Self {
         Self::idle(HOUR).absolute(DAY)
     }
 
     /// NIST SP 800-63B-4, AAL3: 15 minutes idle, 12 hours absolute.
+    ///
+    /// ```
+    /// use cloakroom_core::{Limits, hours, minutes};
+    /// assert_eq!(Limits::nist_aal3(), Limits::idle(minutes(15)).absolute(hours(12)));
+    /// ```
     #[must_use]
     pub const fn nist_aal3() -> Self {
         Self::idle(Duration::from_secs(15 * 60)).absolute(Duration::from_secs(12 * 60 * 60))

@@ -16,13 +16,13 @@ use cloakroom_store::{SessionId, Timestamp};
 ///
 /// ```
 /// use cloakroom_core::{Namespace, SessionManager, days};
-/// # fn manager(store: impl cloakroom_store::Store + Clone) -> Result<SessionManager, cloakroom_core::ConfigError> {
+/// # let store = cloakroom_memory::MemoryStore::new();
 /// let sessions = SessionManager::builder()
 ///     .namespace(Namespace::new("account", store.clone()))
 ///     .namespace(Namespace::new("cart", store).persistent(days(30)))
 ///     .build()?;
-/// # Ok(sessions)
-/// # }
+/// assert_eq!(sessions.namespaces().len(), 2);
+/// # Ok::<(), cloakroom_core::ConfigError>(())
 /// ```
 #[derive(Clone)]
 pub struct SessionManager(Shared<ManagerState>);
@@ -62,6 +62,16 @@ impl SessionManager {
     }
 
     /// The namespaces, in the order in which they were added. Loads nothing.
+    ///
+    /// ```
+    /// # use {cloakroom_core::*, cloakroom_memory::MemoryStore};
+    /// let sessions = SessionManager::builder()
+    ///     .namespace(Namespace::new("account", MemoryStore::new()))
+    ///     .namespace(Namespace::new("cart", MemoryStore::new()))
+    ///     .build()?;
+    /// assert!(sessions.namespaces().map(|info| info.name()).eq(["account", "cart"]));
+    /// # Ok::<(), ConfigError>(())
+    /// ```
     pub fn namespaces(&self) -> impl ExactSizeIterator<Item = NamespaceInfo<'_>> {
         self.0.namespaces.iter().map(NamespaceInfo)
     }
@@ -133,6 +143,21 @@ impl fmt::Debug for SessionManager {
 }
 
 /// Collects namespaces for a [`SessionManager`].
+///
+/// ```
+/// # use {cloakroom_core::*, cloakroom_memory::MemoryStore};
+/// use std::time::Duration;
+/// let store = MemoryStore::new();
+/// let sessions = SessionManager::builder()
+///     .namespace(Namespace::new("account", store.clone()))
+///     .namespace(Namespace::new("cart", store))
+///     .call_deadline(Duration::from_millis(200)) // a store on this machine
+///     .open_deadline(Duration::from_millis(400))
+///     .commit_deadline(Duration::from_secs(2))
+///     .build()?;
+/// assert_eq!(sessions.namespaces().len(), 2);
+/// # Ok::<(), ConfigError>(())
+/// ```
 #[must_use = "build() makes the manager"]
 pub struct SessionManagerBuilder {
     namespaces: Vec<Namespace>,
@@ -152,24 +177,109 @@ impl SessionManagerBuilder {
 
     /// Names the application; client-side sessions of one application are worthless in another.
     /// Default `cloakroom`.
+    ///
+    /// ```
+    /// # #[cfg(feature = "client-side")] {
+    /// # use cloakroom_core::*;
+    /// # let keys = KeyRing::new(SecretKey::generate()?);
+    /// // A cookie of the blog opens nothing here, although the two share their keys.
+    /// let sessions = SessionManager::builder()
+    ///     .application("shop")
+    ///     .namespace(Namespace::in_cookie("prefs", &keys))
+    ///     .build()?;
+    /// assert!(sessions.namespaces().next().unwrap().is_client_side());
+    /// # }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn application(mut self, name: impl Into<String>) -> Self {
         self.application = name.into();
         self
     }
 
     /// Sets the clock. Default [`SystemClock`].
+    ///
+    /// ```
+    /// # mod doc { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/docs/browser.rs")); }
+    /// # use {cloakroom_core::*, cloakroom_memory::MemoryStore};
+    /// # use cloakroom_testkit::TestClock;
+    /// let clock = TestClock::default(); // of cloakroom-testkit
+    /// let sessions = SessionManager::builder()
+    ///     .namespace(Namespace::new("cart", MemoryStore::new()).limits(Limits::idle(hours(1))))
+    ///     .clock(clock.clone())
+    ///     .build()?;
+    /// # let mut browser = doc::Browser::of(&sessions);
+    /// # doc::block_on(async {
+    /// # browser.again().await.insert("items", 3).unwrap();
+    /// # assert!(!browser.next().await.is_new());
+    /// # browser.end().await;
+    /// clock.advance(hours(2));
+    /// # let cart = browser.again().await;
+    /// assert!(cart.is_new()); // the one before has expired
+    /// # });
+    /// # Ok::<(), ConfigError>(())
+    /// ```
     pub fn clock(mut self, clock: impl Clock) -> Self {
         self.clock = Box::new(clock);
         self
     }
 
     /// Sets the source of ids and secrets. Default [`OsRandom`]; others are for tests.
+    ///
+    /// ```
+    /// # mod doc { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/docs/browser.rs")); }
+    /// # use {cloakroom_core::*, cloakroom_memory::MemoryStore};
+    /// # use cloakroom_testkit::TestRandom;
+    /// # let id_of = |seed| {
+    /// let sessions = SessionManager::builder()
+    ///     .namespace(Namespace::new("cart", MemoryStore::new()))
+    ///     .random(TestRandom::new(seed)) // of cloakroom-testkit
+    ///     .build()?;
+    /// # let mut browser = doc::Browser::of(&sessions);
+    /// # let id = doc::block_on(async {
+    /// #     browser.again().await.insert("items", 3).unwrap();
+    /// #     browser.next().await.id()
+    /// # });
+    /// # assert!(id.is_some());
+    /// # Ok::<_, ConfigError>(id)
+    /// # };
+    /// // A test can be replayed:
+    /// assert_eq!(id_of(7)?, id_of(7)?);
+    /// # Ok::<(), ConfigError>(())
+    /// ```
     pub fn random(mut self, random: impl Random) -> Self {
         self.random = Box::new(random);
         self
     }
 
     /// Sets who hears of events.
+    ///
+    /// ```
+    /// # mod doc { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/docs/browser.rs")); }
+    /// # use {cloakroom_core::*, cloakroom_memory::MemoryStore};
+    /// use std::sync::{Arc, Mutex};
+    ///
+    /// #[derive(Debug, Default)]
+    /// struct Seen(Mutex<Vec<EventKind>>);
+    ///
+    /// impl Observer for Seen {
+    ///     fn on_event(&self, event: &Event<'_>) {
+    ///         self.0.lock().unwrap().push(event.kind);
+    ///     }
+    /// }
+    /// let seen = Arc::new(Seen::default());
+    /// let sessions = SessionManager::builder()
+    ///     .namespace(Namespace::new("cart", MemoryStore::new()))
+    ///     .observer(seen.clone())
+    ///     .build()?;
+    /// # let mut browser = doc::Browser::of(&sessions);
+    /// # doc::block_on(async {
+    /// # browser.again().await.insert("items", 3).unwrap();
+    /// # browser.end().await;
+    /// # });
+    /// // A visitor has put something into the cart.
+    /// assert_eq!(*seen.0.lock().unwrap(), [EventKind::NoToken, EventKind::Created]);
+    /// # Ok::<(), ConfigError>(())
+    /// ```
     pub fn observer(mut self, observer: impl Observer) -> Self {
         self.observer = Some(Box::new(observer));
         self
@@ -197,6 +307,16 @@ impl SessionManagerBuilder {
     ///
     /// # Errors
     /// A [`ConfigError`] that lists everything that is wrong.
+    ///
+    /// ```
+    /// # use {cloakroom_core::*, cloakroom_memory::MemoryStore};
+    /// let error = SessionManager::builder()
+    ///     .namespace(Namespace::new("cart", MemoryStore::new()).max_size(0))
+    ///     .namespace(Namespace::new("cart", MemoryStore::new()).limits(Limits::idle(hours(0))))
+    ///     .build()
+    ///     .unwrap_err();
+    /// assert_eq!(error.problems().len(), 2); // all of them at once
+    /// ```
     pub fn build(self) -> Result<SessionManager, ConfigError> {
         let mut problems = Vec::new();
         let mut report = |setting: &'static str, message: &str| {
@@ -280,6 +400,22 @@ impl fmt::Debug for SessionManagerBuilder {
 }
 
 /// What can be said of a namespace without a request. Shows no secret.
+///
+/// ```
+/// # use {cloakroom_core::*, cloakroom_memory::MemoryStore};
+/// let store = MemoryStore::new();
+/// let sessions = SessionManager::builder()
+///     .namespace(Namespace::new("admin", store).only_if(|request| request.is_https()))
+///     .build()?;
+/// let info = sessions.namespaces().next().unwrap();
+/// assert_eq!(info.name(), "admin");
+/// assert_eq!(info.cookie_name(), "__Host-admin");
+/// assert_eq!(info.cookie_attributes(), "Path=/; Secure; HttpOnly; SameSite=Lax");
+/// assert_eq!(info.limits(), Limits::owasp());
+/// assert!(info.has_condition());
+/// assert!(!info.is_client_side());
+/// # Ok::<(), ConfigError>(())
+/// ```
 #[derive(Clone, Copy)]
 pub struct NamespaceInfo<'a>(&'a CompiledNamespace);
 

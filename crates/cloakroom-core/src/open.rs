@@ -1,6 +1,11 @@
 //! Opening a session: loading the record and judging the token, once per request.
 
-use std::time::Duration;
+use std::{
+    future::{Future, poll_fn},
+    pin::Pin,
+    task::{Context, Poll},
+    time::Duration,
+};
 
 use cloakroom_store::{
     Freshness, Key, Loaded, Operation, Record, SessionId, Store, StoreError, StoreErrorKind,
@@ -16,7 +21,7 @@ use crate::{
     error::SessionError,
     event::{EventKind, VoidReason},
     namespace::{CompiledNamespace, CorruptPolicy, ReplacedTokenPolicy, Settings},
-    session::{Base, Live, Phase, SessionState},
+    session::{Base, Begun, Live, SessionState},
     token::SecretHash,
 };
 
@@ -98,41 +103,87 @@ fn is_late(envelope: &Envelope, now: Timestamp) -> bool {
 impl SessionState {
     /// Loads the session, unless it is loaded. Whoever comes first does it, the others wait.
     ///
-    /// What it keeps over an await is small, since frameworks move the futures of handlers about.
+    /// Frameworks move the futures of handlers about, so this one is small: what has to wait is in
+    /// a box, and a store that answers at once needs none.
     pub(crate) async fn open(&self) -> Result<(), SessionError> {
-        let mut attempt = Attempt::new(self);
-        let mut opening = loop {
-            let changed = {
-                let mut live = self.live();
-                match live.phase {
-                    Phase::Opened => return Ok(()),
-                    Phase::Unopened => {
-                        live.phase = Phase::Opening;
-                        live.is_asked = true;
-                        live.opened = self.engine().now();
-                        break Opening(Some(self));
-                    }
-                    Phase::Opening => live.wait(&self.changed),
-                }
-            };
-            Box::pin(attempt.budget.wait(changed, Operation::Load)).await?;
+        let deadlines = self.engine().deadlines;
+        let budget = Budget::new(deadlines.open, deadlines.call);
+        match poll_fn(|context| Poll::Ready(self.begin_opening(budget, context))).await {
+            Progress::Done(result) => result,
+            Progress::Waiting(rest) => rest.await,
+        }
+    }
+
+    /// Opens the session as far as it goes without waiting.
+    fn begin_opening(&self, budget: Budget, context: &mut Context<'_>) -> Progress<'_> {
+        let opening = match self.phase.begin() {
+            Begun::Opening => Opening(Some(self)),
+            Begun::Opened => return Progress::Done(Ok(())),
+            Begun::Waiting => return Progress::Waiting(Box::pin(self.wait_for_opening(budget))),
         };
-        while let Some(load) = self.next_load(&attempt) {
+        let mut attempt = Attempt::new(self.engine().now(), budget);
+        let Some(mut load) = self.next_load(&attempt) else {
+            self.settle_opening(&mut self.live(), &attempt);
+            return Progress::Done(opening.succeed());
+        };
+        let Poll::Ready(loaded) = load.as_mut().poll(context) else {
+            return Progress::Waiting(Box::pin(self.go_on(opening, attempt, Next::Load(load))));
+        };
+        let next = match self.take_up(loaded, &mut attempt) {
+            Ok(Tried::Opened) => return Progress::Done(opening.succeed()),
+            Ok(Tried::Next) => Next::Candidate,
+            Ok(Tried::Replaced(key)) => Next::End(key),
+            Err(error) => return Progress::Done(Err(error)),
+        };
+        Progress::Waiting(Box::pin(self.go_on(opening, attempt, next)))
+    }
+
+    async fn go_on(
+        &self,
+        opening: Opening<'_>,
+        mut attempt: Attempt,
+        mut next: Next,
+    ) -> Result<(), SessionError> {
+        loop {
+            let load = match next {
+                Next::Load(load) => load,
+                Next::End(key) => {
+                    self.end_replaced(key, &mut attempt.budget).await?;
+                    next = Next::Candidate;
+                    continue;
+                }
+                Next::Candidate => match self.next_load(&attempt) {
+                    Some(load) => load,
+                    None => break,
+                },
+            };
             let loaded = call(load, Operation::Load, &mut attempt.budget).await;
-            match self.take_up(loaded, &mut attempt)? {
-                Tried::Next => {}
-                Tried::Replaced(key) => {
-                    Box::pin(self.end_replaced(key, &mut attempt.budget)).await?;
-                }
-                Tried::Opened => {
-                    opening.0 = None;
-                    return Ok(());
-                }
-            }
+            next = match self.take_up(loaded, &mut attempt)? {
+                Tried::Opened => return opening.succeed(),
+                Tried::Next => Next::Candidate,
+                Tried::Replaced(key) => Next::End(key),
+            };
         }
         self.settle_opening(&mut self.live(), &attempt);
-        opening.0 = None;
-        Ok(())
+        opening.succeed()
+    }
+
+    /// Waits until somebody else has opened the session, or has failed to.
+    async fn wait_for_opening(&self, mut budget: Budget) -> Result<(), SessionError> {
+        loop {
+            let changed = {
+                let mut live = self.live();
+                match self.phase.is_opening() {
+                    true => live.wait(&self.changed),
+                    false => break,
+                }
+            };
+            budget.wait(changed, Operation::Load).await?;
+        }
+        match poll_fn(|context| Poll::Ready(self.begin_opening(budget, context))).await {
+            Progress::Done(result) => result,
+            Progress::Waiting(rest) => rest.await,
+        }
     }
 
     /// The load of the candidate whose turn it is.
@@ -185,33 +236,37 @@ impl SessionState {
             _ => return self.corrupt(namespace, id, attempt),
         };
         let hash = token.secret().hash(&namespace.hasher);
-        let mut live = self.live();
         let times = &loaded.record;
-        let judgement = judge(times, &envelope, hash, &namespace.settings, live.opened);
+        let judgement = judge(times, &envelope, hash, &namespace.settings, attempt.opened);
         let presented = match judgement {
             Judgement::Current => Presented::Current,
             Judgement::Previous => Presented::Previous,
             _ if may_be_stale => return Ok(attempt.look_again()),
             refused => {
-                drop(live);
                 attempt.next();
                 return Ok(self.refuse_token(namespace, id, refused, attempt));
             }
         };
         attempt.next();
-        attempt.are_several |= live.take_up(Base::Opened {
-            id,
-            client: Client {
-                epoch: envelope.epoch,
-                secret: Some(token.secret().clone()),
-                presented,
-            },
-            stored: Stored {
-                meta: loaded,
-                envelope,
-                frames,
-            },
-        });
+        let mut live = self.live();
+        match live.takes_up(id, presented) {
+            TakesUp::Yes => {
+                live.base = Base::Opened {
+                    id,
+                    client: Client {
+                        epoch: envelope.epoch,
+                        secret: Some(token.secret().clone()),
+                        presented,
+                    },
+                    stored: Stored {
+                        meta: loaded,
+                        frames,
+                    },
+                };
+            }
+            TakesUp::No => {}
+            TakesUp::Several => attempt.are_several = true,
+        }
         if attempt.candidate < self.ticket.tokens.len() {
             return Ok(Tried::Next);
         }
@@ -263,8 +318,8 @@ impl SessionState {
 
     /// The one session that the candidates open; none when they open several.
     fn settle_opening(&self, live: &mut Live, attempt: &Attempt) {
+        live.opened = attempt.opened;
         let are_several = attempt.are_several | self.unseal(live);
-        live.phase = Phase::Opened;
         if are_several {
             live.base = Base::New;
             self.emit(None, EventKind::DuplicateTokens);
@@ -277,6 +332,7 @@ impl SessionState {
         } else if self.ticket.is_empty() {
             self.emit(None, EventKind::NoToken);
         }
+        self.phase.end(true);
         live.wake(&self.changed);
     }
 
@@ -295,17 +351,21 @@ impl SessionState {
                 self.emit(None, EventKind::MalformedToken);
                 continue;
             };
-            let (record, envelope) = (&stored.meta.record, &stored.envelope);
-            if has_expired(record, envelope, &namespace.settings, live.opened) {
+            let (record, envelope) = (&stored.meta.record, stored.envelope());
+            if has_expired(record, &envelope, &namespace.settings, live.opened) {
                 self.emit(Some(id), EventKind::Expired);
                 continue;
             }
             let client = Client {
-                epoch: stored.envelope.epoch,
+                epoch: envelope.epoch,
                 secret: None,
                 presented: Presented::Current,
             };
-            are_several |= live.take_up(Base::Opened { id, stored, client });
+            match live.takes_up(id, client.presented) {
+                TakesUp::Yes => live.base = Base::Opened { id, stored, client },
+                TakesUp::No => {}
+                TakesUp::Several => are_several = true,
+            }
         }
         are_several
     }
@@ -317,24 +377,41 @@ impl SessionState {
 }
 
 impl Live {
-    /// Takes up a session that a candidate opens. `true` when another candidate opens another one.
-    fn take_up(&mut self, opened: Base) -> bool {
-        if let (Some(other), Base::Opened { id, client, .. }) = (self.id(), &opened) {
-            if other != *id {
-                return true;
-            }
+    /// Whether a session that a candidate opens is taken up.
+    fn takes_up(&self, id: SessionId, presented: Presented) -> TakesUp {
+        match self.id() {
+            None => TakesUp::Yes,
+            Some(other) if other != id => TakesUp::Several,
             // Of two good tokens of one session the current one is not the previous one.
-            if client.presented != Presented::Current {
-                return false;
-            }
+            Some(_) if presented == Presented::Current => TakesUp::Yes,
+            Some(_) => TakesUp::No,
         }
-        self.base = opened;
-        false
     }
+}
+
+enum TakesUp {
+    Yes,
+    No,
+    /// Another candidate opens another session.
+    Several,
+}
+
+/// An opening that has ended, or waits.
+enum Progress<'a> {
+    Done(Result<(), SessionError>),
+    Waiting(Pin<Box<dyn Future<Output = Result<(), SessionError>> + Send + 'a>>),
+}
+
+/// What an opening that waits does next.
+enum Next {
+    Candidate,
+    Load(StoreFuture<Option<Loaded>>),
+    End(Key),
 }
 
 /// How far the candidates have been tried.
 struct Attempt {
+    opened: Timestamp,
     candidate: usize,
     freshness: Freshness,
     budget: Budget,
@@ -343,12 +420,12 @@ struct Attempt {
 }
 
 impl Attempt {
-    fn new(state: &SessionState) -> Self {
-        let deadlines = state.engine().deadlines;
+    fn new(opened: Timestamp, budget: Budget) -> Self {
         Self {
+            opened,
             candidate: 0,
             freshness: Freshness::Any,
-            budget: Budget::new(deadlines.open, deadlines.call),
+            budget,
             are_several: false,
             is_late: false,
         }
@@ -379,12 +456,19 @@ enum Tried {
 /// The session is being opened. Whoever stops halfway leaves it to the next.
 struct Opening<'a>(Option<&'a SessionState>);
 
+impl Opening<'_> {
+    fn succeed(mut self) -> Result<(), SessionError> {
+        self.0 = None;
+        Ok(())
+    }
+}
+
 impl Drop for Opening<'_> {
     fn drop(&mut self) {
         if let Some(state) = self.0 {
             let mut live = state.live();
-            live.phase = Phase::Unopened;
             live.base = Base::New;
+            state.phase.end(false);
             live.wake(&state.changed);
         }
     }

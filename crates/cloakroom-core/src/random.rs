@@ -10,6 +10,15 @@ use zeroize::Zeroizing;
 ///
 /// [`OsRandom`] is the default. Another one is for tests: whoever can predict it can open any
 /// session.
+///
+/// ```
+/// use cloakroom_core::{OsRandom, Random};
+/// let (mut id, mut other) = ([0; 16], [0; 16]);
+/// OsRandom.fill(&mut id)?;
+/// OsRandom.fill(&mut other)?;
+/// assert_ne!(id, other);
+/// # Ok::<(), cloakroom_core::RandomError>(())
+/// ```
 pub trait Random: Debug + Send + Sync + 'static {
     /// Fills `target` with random bytes.
     ///
@@ -79,6 +88,20 @@ pub struct RandomError(Option<getrandom::Error>);
 
 impl RandomError {
     /// For generators of one's own.
+    ///
+    /// ```
+    /// use cloakroom_core::{Random, RandomError};
+    ///
+    /// #[derive(Debug)]
+    /// struct NoDevice;
+    ///
+    /// impl Random for NoDevice {
+    ///     fn fill(&self, _: &mut [u8]) -> Result<(), RandomError> {
+    ///         Err(RandomError::new())
+    ///     }
+    /// }
+    /// assert!(NoDevice.fill(&mut [0; 16]).is_err());
+    /// ```
     #[must_use]
     pub const fn new() -> Self {
         Self(None)

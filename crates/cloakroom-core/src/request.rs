@@ -1,7 +1,7 @@
 use std::{
     fmt,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc, OnceLock,
         atomic::{AtomicBool, Ordering},
     },
 };
@@ -24,23 +24,42 @@ use crate::{
 /// [`begin`](Self::begin) costs nothing but itself. A namespace is [judged](Self::judge) when it is
 /// first asked for, opened once, [committed](Self::commit) when the handler is done, and
 /// [finished](Self::finish) into the response's head.
+///
+/// ```
+/// # mod doc { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/docs/browser.rs")); }
+/// # use {cloakroom_core::*, cloakroom_memory::MemoryStore};
+/// # doc::block_on(async {
+/// # let (request, mut response) = (doc::Request::default(), doc::Response::default());
+/// # let manager = SessionManager::builder()
+/// #     .namespace(Namespace::new("cart", MemoryStore::new()))
+/// #     .build()?;
+/// let sessions = RequestSessions::begin(&manager);
+/// // The handler asks for a session.
+/// if let Some(unopened) = sessions.judge("cart", &request)? {
+///     unopened.open().await?.insert("items", 3)?;
+/// }
+/// // It has answered 200.
+/// let verdict = sessions.commit(Outcome::of_status(200)).await;
+/// assert_eq!(verdict.status(), None); // its answer stays
+/// sessions.finish(&mut response);
+/// assert!(response.set_cookie[0].starts_with("__Host-cart="));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # }).unwrap();
+/// ```
 #[derive(Clone)]
 pub struct RequestSessions(Arc<Inner>);
 
 struct Inner {
     manager: SessionManager,
     outer: Option<RequestSessions>,
-    slots: Mutex<SmallVec<[Slot; 3]>>,
+    /// What was judged, by the index of the namespace.
+    slots: SmallVec<[OnceLock<Judged>; 4]>,
     /// Some namespace was judged. Most requests of most applications judge none.
     is_used: AtomicBool,
 }
 
-/// A namespace that was judged.
-struct Slot {
-    index: usize,
-    /// `None` when it is closed.
-    state: Option<Arc<SessionState>>,
-}
+/// The session of a namespace that was judged; `None` when it is closed.
+type Judged = Option<Arc<SessionState>>;
 
 impl RequestSessions {
     /// The sessions of a request, none of them looked at.
@@ -53,6 +72,20 @@ impl RequestSessions {
     ///
     /// # Errors
     /// A [`ConfigError`] when both have a namespace of one name, or one cookie.
+    ///
+    /// ```
+    /// # use {cloakroom_core::*, cloakroom_memory::MemoryStore};
+    /// # let manager = |name| {
+    /// #     let namespace = Namespace::new(name, MemoryStore::new());
+    /// #     SessionManager::builder().namespace(namespace).build()
+    /// # };
+    /// let (site, admin) = (manager("site")?, manager("admin")?);
+    /// let outer = RequestSessions::begin(&site);
+    /// let inner = RequestSessions::begin_inside(&admin, outer.clone())?;
+    /// assert_eq!(inner.names(), ["site", "admin"]);
+    /// assert!(RequestSessions::begin_inside(&site, outer).is_err());
+    /// # Ok::<(), ConfigError>(())
+    /// ```
     pub fn begin_inside(manager: &SessionManager, outer: Self) -> Result<Self, ConfigError> {
         let mut layer = Some(&outer);
         while let Some(sessions) = layer {
@@ -68,7 +101,7 @@ impl RequestSessions {
         Self(Arc::new(Inner {
             manager: manager.clone(),
             outer,
-            slots: Mutex::new(SmallVec::new()),
+            slots: manager.namespaces().map(|_| OnceLock::new()).collect(),
             is_used: AtomicBool::new(false),
         }))
     }
@@ -88,6 +121,23 @@ impl RequestSessions {
     }
 
     /// Judges all namespaces, so that [`open`](Self::open) works without a head. Loads nothing.
+    ///
+    /// ```
+    /// # mod doc { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/docs/browser.rs")); }
+    /// # use {cloakroom_core::*, cloakroom_memory::MemoryStore};
+    /// # doc::block_on(async {
+    /// # let request = doc::Request::default();
+    /// # let manager = SessionManager::builder()
+    /// #     .namespace(Namespace::new("cart", MemoryStore::new()))
+    /// #     .namespace(Namespace::new("admin", MemoryStore::new()).only_if(|_| false))
+    /// #     .build()?;
+    /// # let sessions = RequestSessions::begin(&manager);
+    /// sessions.judge_all(&request);
+    /// assert!(sessions.is_open("cart")?);
+    /// assert!(!sessions.is_open("admin")?); // its condition does not hold here
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// # }).unwrap();
+    /// ```
     pub fn judge_all(&self, head: &dyn RequestHead) {
         let mut layer = Some(self);
         while let Some(sessions) = layer {
@@ -104,6 +154,24 @@ impl RequestSessions {
     /// # Errors
     /// [`SessionError::UnknownNamespace`], [`SessionError::NoLayer`] when it was not judged, and
     /// [`SessionError::Store`] when the store does not answer in time.
+    ///
+    /// ```
+    /// # mod doc { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/docs/browser.rs")); }
+    /// # use {cloakroom_core::*, cloakroom_memory::MemoryStore};
+    /// # doc::block_on(async {
+    /// # let request = doc::Request::default();
+    /// # let manager = SessionManager::builder()
+    /// #     .namespace(Namespace::new("cart", MemoryStore::new()))
+    /// #     .namespace(Namespace::new("admin", MemoryStore::new()).only_if(|_| false))
+    /// #     .build()?;
+    /// # let sessions = RequestSessions::begin(&manager);
+    /// assert!(sessions.open("cart").await.is_err()); // not judged yet
+    /// sessions.judge_all(&request);
+    /// assert!(sessions.open("cart").await?.is_some());
+    /// assert!(sessions.open("admin").await?.is_none());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// # }).unwrap();
+    /// ```
     pub async fn open(&self, name: &str) -> Result<Option<SessionHandle>, SessionError> {
         match self.state(name)? {
             Some(state) => Unopened(state).open().await.map(Some),
@@ -133,6 +201,24 @@ impl RequestSessions {
     }
 
     /// The names of the namespaces that this request has opened.
+    ///
+    /// ```
+    /// # mod doc { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/docs/browser.rs")); }
+    /// # use {cloakroom_core::*, cloakroom_memory::MemoryStore};
+    /// # doc::block_on(async {
+    /// # let request = doc::Request::default();
+    /// # let manager = SessionManager::builder()
+    /// #     .namespace(Namespace::new("cart", MemoryStore::new()))
+    /// #     .namespace(Namespace::new("admin", MemoryStore::new()).only_if(|_| false))
+    /// #     .build()?;
+    /// # let sessions = RequestSessions::begin(&manager);
+    /// sessions.judge_all(&request);
+    /// sessions.open("cart").await?;
+    /// assert_eq!(sessions.names(), ["cart", "admin"]);
+    /// assert_eq!(sessions.opened(), ["cart"]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// # }).unwrap();
+    /// ```
     #[must_use]
     pub fn opened(&self) -> Vec<&str> {
         let is_opened = |name: &&str| {
@@ -144,6 +230,23 @@ impl RequestSessions {
 
     /// Ends the sessions of all namespaces that are open on this request. One that can't be ended
     /// does not stop the others; it is returned, with its name.
+    ///
+    /// ```
+    /// # mod doc { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/docs/browser.rs")); }
+    /// # use {cloakroom_core::*, cloakroom_memory::MemoryStore};
+    /// # doc::block_on(async {
+    /// # let request = doc::Request::default();
+    /// # let manager = SessionManager::builder()
+    /// #     .namespace(Namespace::new("cart", MemoryStore::new()))
+    /// #     .namespace(Namespace::new("admin", MemoryStore::new()).only_if(|_| false))
+    /// #     .build()?;
+    /// # let sessions = RequestSessions::begin(&manager);
+    /// sessions.judge_all(&request);
+    /// let failures = sessions.end_all().await;
+    /// assert!(failures.is_empty(), "{failures:?}");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// # }).unwrap();
+    /// ```
     pub async fn end_all(&self) -> Vec<(String, SessionError)> {
         let mut failures = Vec::new();
         for name in self.names() {
@@ -161,17 +264,34 @@ impl RequestSessions {
 
     /// Does all that [`commit`](Self::commit) and [`finish`](Self::finish) would do, if the
     /// request has changed no session of this layer; otherwise nothing, and says `false`.
+    ///
+    /// ```
+    /// # mod doc { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/docs/browser.rs")); }
+    /// # use {cloakroom_core::*, cloakroom_memory::MemoryStore};
+    /// # doc::block_on(async {
+    /// # let request = doc::Request::default();
+    /// # let manager = SessionManager::builder()
+    /// #     .namespace(Namespace::new("cart", MemoryStore::new()))
+    /// #     .namespace(Namespace::new("admin", MemoryStore::new()).only_if(|_| false))
+    /// #     .build()?;
+    /// # let sessions = RequestSessions::begin(&manager);
+    /// # let mut response = doc::Response::default();
+    /// let cart = sessions.judge("cart", &request)?.unwrap().open().await?;
+    /// let items: u32 = cart.get_or_default("items")?;
+    /// assert!(sessions.finish_unchanged(&mut response)); // it was only read
+    /// assert_eq!(response.vary, ["Cookie"]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// # }).unwrap();
+    /// ```
     pub fn finish_unchanged(&self, head: &mut dyn ResponseHead) -> bool {
         if !self.0.is_used.load(Ordering::Relaxed) {
             return true;
         }
-        let slots = self.slots();
-        let states = slots.iter().filter_map(|slot| slot.state.as_deref());
-        if !states.clone().all(SessionState::is_unchanged) {
+        let states = self.states().map(|state| &**state);
+        if !states.clone().all(SessionState::end_unchanged) {
             return false;
         }
-        let varies = states.fold(false, |varies, state| state.end_unchanged() | varies);
-        if varies {
+        if states.clone().any(|state| state.phase.is_asked()) {
             vary_on_cookie(head);
         }
         true
@@ -179,9 +299,7 @@ impl RequestSessions {
 
     /// Commits the sessions of this layer that the request has opened, and those that it ends.
     pub fn commit(&self, outcome: Outcome) -> Commit {
-        let slots = self.slots();
-        let states = slots.iter().filter_map(|slot| slot.state.as_ref());
-        let changed = states.filter(|state| !state.is_unchanged() || state.note_unchanged());
+        let changed = self.states().filter(|state| !state.end_unchanged());
         let changed = changed.map(Arc::clone);
         Commit::new(changed.collect(), outcome)
     }
@@ -189,10 +307,8 @@ impl RequestSessions {
     /// Writes the headers of this layer's sessions. What changes a session from here on has to be
     /// saved with [`SessionHandle::save`].
     pub fn finish(&self, head: &mut dyn ResponseHead) {
-        for slot in self.slots().iter() {
-            if let Some(state) = &slot.state {
-                finish_session(state, head);
-            }
+        for state in self.states() {
+            finish_session(state, head);
         }
     }
 
@@ -210,42 +326,34 @@ impl RequestSessions {
         })
     }
 
-    fn judge_index(&self, index: usize, head: &dyn RequestHead) -> Option<Arc<SessionState>> {
+    fn judge_index(&self, index: usize, head: &dyn RequestHead) -> Judged {
         let namespace = self.0.manager.namespace(index)?;
+        let slot = self.0.slots.get(index)?;
+        if let Some(judged) = slot.get() {
+            return judged.clone();
+        }
+        // Foreign code, so nobody waits for it. Whoever is done first decides.
+        let condition = namespace.condition.as_ref();
+        let is_open = condition.is_none_or(|holds| holds(head));
+        let judged = slot.get_or_init(|| match is_open {
+            true => {
+                let ticket = Ticket::read(namespace, head);
+                Some(SessionState::new(self.0.manager.share(), index, ticket))
+            }
+            false => {
+                let engine = self.0.manager.state();
+                engine.emit(namespace.name(), None, EventKind::Closed);
+                None
+            }
+        });
         self.0.is_used.store(true, Ordering::Relaxed);
-        let mut slots = self.slots();
-        if let Some(slot) = slots.iter().find(|slot| slot.index == index) {
-            return slot.state.clone();
-        }
-        if let Some(condition) = &namespace.condition {
-            // Foreign code, so no lock is held.
-            drop(slots);
-            let holds = condition(head);
-            slots = self.slots();
-            if let Some(first) = slots.iter().find(|slot| slot.index == index) {
-                return first.state.clone();
-            }
-            if !holds {
-                self.0
-                    .manager
-                    .state()
-                    .emit(namespace.name(), None, EventKind::Closed);
-                slots.push(Slot { index, state: None });
-                return None;
-            }
-        }
-        let ticket = Ticket::read(namespace, head);
-        let state = SessionState::new(self.0.manager.share(), index, ticket);
-        let kept = Some(Arc::clone(&state));
-        slots.push(Slot { index, state: kept });
-        Some(state)
+        judged.clone()
     }
 
-    fn state(&self, name: &str) -> Result<Option<Arc<SessionState>>, SessionError> {
+    fn state(&self, name: &str) -> Result<Judged, SessionError> {
         let (sessions, index) = self.find(name)?;
-        let slots = sessions.slots();
-        match slots.iter().find(|slot| slot.index == index) {
-            Some(slot) => Ok(slot.state.clone()),
+        match sessions.0.slots.get(index).and_then(OnceLock::get) {
+            Some(judged) => Ok(judged.clone()),
             None => Err(SessionError::NoLayer {
                 hint: "extract Sessions from the request, which judges all namespaces, or judge \
                        this one first",
@@ -253,8 +361,9 @@ impl RequestSessions {
         }
     }
 
-    fn slots(&self) -> MutexGuard<'_, SmallVec<[Slot; 3]>> {
-        self.0.slots.lock().unwrap_or_else(PoisonError::into_inner)
+    /// The sessions of this layer that were judged and are open on this request.
+    fn states(&self) -> impl Iterator<Item = &Arc<SessionState>> + Clone {
+        self.0.slots.iter().filter_map(OnceLock::get).flatten()
     }
 }
 
@@ -279,6 +388,24 @@ impl Unopened {
     /// # Errors
     /// [`SessionError::Store`] when the store does not answer in time, and
     /// [`SessionError::Corrupt`] where the namespace's policy says so.
+    ///
+    /// ```
+    /// # mod doc { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/docs/browser.rs")); }
+    /// # use {cloakroom_core::*, cloakroom_memory::MemoryStore};
+    /// # doc::block_on(async {
+    /// # let request = doc::Request::default();
+    /// # let manager = SessionManager::builder()
+    /// #     .namespace(Namespace::new("cart", MemoryStore::new()))
+    /// #     .namespace(Namespace::new("admin", MemoryStore::new()).only_if(|_| false))
+    /// #     .build()?;
+    /// # let sessions = RequestSessions::begin(&manager);
+    /// let unopened = sessions.judge("cart", &request)?.unwrap();
+    /// let cart = unopened.clone().open().await?;
+    /// cart.insert("items", 3)?;
+    /// assert!(unopened.open().await?.contains("items")); // the same session
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// # }).unwrap();
+    /// ```
     pub async fn open(self) -> Result<SessionHandle, SessionError> {
         self.0.open().await?;
         Ok(SessionHandle::new(self.0))
@@ -295,16 +422,16 @@ fn finish_session(state: &SessionState, head: &mut dyn ResponseHead) {
     let Ok(namespace) = state.namespace() else {
         return;
     };
-    let (outgoing, is_asked) = {
+    let outgoing = {
         let mut live = state.live();
         live.head_sent = true;
         // A cookie of a late request could overwrite the one that the login has sent.
         match live.base {
-            Base::Void(_) => (None, live.is_asked),
-            _ => (live.outgoing.take(), live.is_asked),
+            Base::Void(_) => None,
+            _ => live.outgoing.take(),
         }
     };
-    if is_asked {
+    if state.phase.is_asked() {
         vary_on_cookie(head);
     }
     let cookie = match outgoing {

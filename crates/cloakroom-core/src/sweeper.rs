@@ -67,6 +67,27 @@ impl Sweeper {
     ///
     /// # Errors
     /// Outside a runtime.
+    ///
+    /// ```
+    /// # mod doc { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/docs/browser.rs")); }
+    /// use cloakroom_core::{Sweeper, minutes};
+    /// # use {cloakroom_core::*, cloakroom_memory::MemoryStore, cloakroom_testkit::TestClock};
+    /// # let (clock, store) = (TestClock::default(), MemoryStore::new());
+    /// # let cart = Namespace::new("cart", store.clone());
+    /// # let sessions = SessionManager::builder().namespace(cart).clock(clock.clone()).build()?;
+    /// # doc::block_on(async {
+    /// # let mut browser = doc::Browser::of(&sessions);
+    /// # browser.again().await.insert("items", 3).unwrap();
+    /// # browser.end().await;
+    /// # clock.advance(hours(24));
+    /// let sweeping = Sweeper::new(&sessions).spawn()?;
+    /// tokio::time::sleep(minutes(2)).await;
+    /// assert_eq!(store.stats().sessions, 0); // one had expired
+    /// # Ok::<(), ConfigError>(())
+    /// # })?;
+    /// assert!(Sweeper::new(&sessions).spawn().is_err()); // no runtime here
+    /// # Ok::<(), ConfigError>(())
+    /// ```
     pub fn spawn(self) -> Result<Sweeping, ConfigError> {
         let runtime = Handle::try_current().map_err(|_| {
             ConfigError::new(vec![ConfigProblem {
@@ -91,6 +112,25 @@ impl Sweeper {
 
     /// Sweeps once, in batches of 1000 records, and says how many records it has removed. A store
     /// that fails is left for the next time, and is an event.
+    ///
+    /// ```
+    /// # mod doc { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/docs/browser.rs")); }
+    /// use cloakroom_core::{Sweeper, hours};
+    /// # use {cloakroom_core::*, cloakroom_memory::MemoryStore, cloakroom_testkit::TestClock};
+    /// # let clock = TestClock::default();
+    /// # let cart = Namespace::new("cart", MemoryStore::new());
+    /// # let sessions = SessionManager::builder().namespace(cart).clock(clock.clone()).build()?;
+    /// # doc::block_on(async {
+    /// # let mut browser = doc::Browser::of(&sessions);
+    /// # browser.again().await.insert("items", 3).unwrap();
+    /// # browser.end().await;
+    /// let sweeper = Sweeper::new(&sessions);
+    /// assert_eq!(sweeper.sweep().await, 0); // one visitor has a cart
+    /// clock.advance(hours(24));
+    /// assert_eq!(sweeper.sweep().await, 1);
+    /// # });
+    /// # Ok::<(), ConfigError>(())
+    /// ```
     pub async fn sweep(&self) -> usize {
         let mut seen: Vec<&AnyStore> = Vec::new();
         let mut removed = 0;
@@ -149,6 +189,27 @@ pub struct Sweeping(JoinHandle<()>);
 
 impl Sweeping {
     /// Stops it between two store calls or in one.
+    ///
+    /// ```
+    /// # mod doc { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/docs/browser.rs")); }
+    /// use cloakroom_core::{Sweeper, minutes};
+    /// # use {cloakroom_core::*, cloakroom_memory::MemoryStore, cloakroom_testkit::TestClock};
+    /// # let (clock, store) = (TestClock::default(), MemoryStore::new());
+    /// # let cart = Namespace::new("cart", store.clone());
+    /// # let sessions = SessionManager::builder().namespace(cart).clock(clock.clone()).build()?;
+    /// # doc::block_on(async {
+    /// # let mut browser = doc::Browser::of(&sessions);
+    /// # browser.again().await.insert("items", 3).unwrap();
+    /// # browser.end().await;
+    /// # clock.advance(hours(24));
+    /// let sweeping = Sweeper::new(&sessions).spawn()?;
+    /// sweeping.abort();
+    /// tokio::time::sleep(minutes(2)).await;
+    /// assert_eq!(store.stats().sessions, 1); // it has expired, and lies there
+    /// # Ok::<(), ConfigError>(())
+    /// # })?;
+    /// # Ok::<(), ConfigError>(())
+    /// ```
     pub fn abort(&self) {
         self.0.abort();
     }

@@ -21,11 +21,32 @@ pub type StoreFuture<T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + S
 /// Its own methods take key and record by value and give a `'static` future, which can be kept,
 /// polled and dropped without the store at hand. It is a [`Store`] too.
 ///
+///
+/// Calls that do not borrow it:
+///
 /// ```
-/// # use cloakroom_store::{AnyStore, Store};
-/// fn erase(store: impl Store) -> AnyStore {
-///     store.into_any()
-/// }
+/// # mod doc { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/docs/store.rs")); }
+/// # use {cloakroom_store::*, doc::MapStore};
+/// # let (key, record) = doc::key_and_record();
+/// # doc::block_on(async {
+/// let store = AnyStore::new(MapStore::default());
+/// store.create(key, record.clone()).await?;
+/// let loaded = store.load(key, Freshness::Any).await?.unwrap();
+///
+/// let mut touched = record.clone();
+/// touched.last_seen = Timestamp::from_millis(2_000);
+/// assert!(store.touch(key, touched, loaded.clone()).await?);
+///
+/// let mut changed = record;
+/// changed.version = Version::from_bits(2);
+/// changed.data = "four apples".into();
+/// store.replace(key, changed, loaded).await?;
+///
+/// assert_eq!(store.sweep(Timestamp::from_millis(3_000), 10).await?, 0);
+/// assert!(store.delete(key).await?);
+/// assert!(store.load(key, Freshness::Latest).await?.is_none());
+/// # Ok::<(), StoreError>(())
+/// # }).unwrap();
 /// ```
 #[derive(Clone)]
 pub struct AnyStore {
@@ -38,6 +59,15 @@ const STRIPES: usize = 16;
 
 impl AnyStore {
     /// Erases the type of a store. [`Store::into_any`] does the same and does not wrap twice.
+    ///
+    /// ```
+    /// # mod doc { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/docs/store.rs")); }
+    /// # use {cloakroom_store::*, doc::MapStore};
+    /// let once = AnyStore::new(MapStore::default());
+    /// let twice = AnyStore::new(once.clone()); // asks `once`, which asks the map
+    /// assert!(!twice.is_same(&once));
+    /// assert!(once.clone().into_any().is_same(&once));
+    /// ```
     pub fn new(store: impl Store) -> Self {
         let store = Arc::new(store);
         let stripe = |_| -> Arc<dyn Erased> { Arc::new(Stripe(Arc::clone(&store))) };
@@ -47,6 +77,14 @@ impl AnyStore {
     }
 
     /// Whether two values are clones of one.
+    ///
+    /// ```
+    /// # mod doc { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/docs/store.rs")); }
+    /// # use {cloakroom_store::*, doc::MapStore};
+    /// let store = MapStore::default().into_any();
+    /// assert!(store.is_same(&store.clone()));
+    /// assert!(!store.is_same(&MapStore::default().into_any()));
+    /// ```
     #[must_use]
     pub fn is_same(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.stripes, &other.stripes)
@@ -83,6 +121,20 @@ impl AnyStore {
     }
 
     /// [`Store::by_subject`]
+    ///
+    /// ```
+    /// # mod doc { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/docs/store.rs")); }
+    /// # use {cloakroom_store::*, doc::MapStore};
+    /// # let (key, record) = doc::key_and_record();
+    /// # doc::block_on(async {
+    /// # let store = MapStore::default().into_any();
+    /// let subject = Subject::new("user-17").unwrap();
+    /// let listed = store.by_subject("cart".to_owned(), subject, None, 10).await;
+    /// let error = listed.unwrap_err(); // from a store without a listing
+    /// assert_eq!(error.kind(), StoreErrorKind::Unsupported);
+    /// # Ok::<(), StoreError>(())
+    /// # }).unwrap();
+    /// ```
     pub fn by_subject(
         &self,
         namespace: String,
@@ -94,6 +146,19 @@ impl AnyStore {
     }
 
     /// [`Store::scan`]
+    ///
+    /// ```
+    /// # mod doc { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/docs/store.rs")); }
+    /// # use {cloakroom_store::*, doc::MapStore};
+    /// # let (key, record) = doc::key_and_record();
+    /// # doc::block_on(async {
+    /// # let store = MapStore::default().into_any();
+    /// let listed = store.scan(None, 10).await;
+    /// let error = listed.unwrap_err(); // from a store without a listing
+    /// assert_eq!(error.kind(), StoreErrorKind::Unsupported);
+    /// # Ok::<(), StoreError>(())
+    /// # }).unwrap();
+    /// ```
     pub fn scan(&self, after: Option<Cursor>, limit: usize) -> StoreFuture<Page> {
         self.stripe().scan(after, limit)
     }

@@ -4,6 +4,17 @@ use std::{error::Error, fmt};
 ///
 /// `Display` names the operation and what went wrong; what the driver said is in
 /// [`source`](Error::source), for logs alone.
+///
+/// ```
+/// use cloakroom_store::{Operation, StoreError, StoreErrorKind};
+/// let error = StoreError::new(StoreErrorKind::Unavailable, Operation::Replace)
+///     .with_source("connection reset by 10.0.0.1");
+/// assert_eq!(error.kind(), StoreErrorKind::Unavailable);
+/// assert_eq!(error.operation(), Operation::Replace);
+/// assert!(error.is_outcome_unknown()); // it may have replaced the record
+/// assert!(error.can_retry());
+/// assert_eq!(error.to_string(), "replace failed: the store is unavailable");
+/// ```
 #[derive(Debug)]
 pub struct StoreError {
     kind: StoreErrorKind,
@@ -27,6 +38,14 @@ impl StoreError {
     }
 
     /// With the error behind it.
+    ///
+    /// ```
+    /// use std::{error::Error, io};
+    /// use cloakroom_store::{Operation, StoreError, StoreErrorKind};
+    /// let error = StoreError::new(StoreErrorKind::Unavailable, Operation::Load)
+    ///     .with_source(io::Error::from(io::ErrorKind::ConnectionRefused));
+    /// assert!(error.source().unwrap().is::<io::Error>());
+    /// ```
     #[must_use]
     pub fn with_source(mut self, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         self.source = Some(source.into());
@@ -34,6 +53,13 @@ impl StoreError {
     }
 
     /// Overrides whether a retry can help, where the driver knows better than the kind.
+    ///
+    /// ```
+    /// use cloakroom_store::{Operation, StoreError, StoreErrorKind};
+    /// let error = StoreError::new(StoreErrorKind::Unavailable, Operation::Load);
+    /// let read_only_disk = error.retryable(false);
+    /// assert!(!read_only_disk.can_retry());
+    /// ```
     #[must_use]
     pub const fn retryable(mut self, can_retry: bool) -> Self {
         self.can_retry = can_retry;

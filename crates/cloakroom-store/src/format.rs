@@ -39,6 +39,17 @@ impl Record {
     ///
     /// # Errors
     /// [`FormatError::TooLarge`] when the data has 4 GiB or more; nothing is written then.
+    ///
+    /// ```
+    /// use cloakroom_store::{Record, Timestamp, Version};
+    /// use bytes::BytesMut;
+    /// # let now = Timestamp::from_millis(1_000);
+    /// # let record = Record::new(Version::from_bits(1), now, now, "data".into());
+    /// let mut frame = BytesMut::from("a prefix of the store's own:");
+    /// let prefix = frame.len();
+    /// record.encode_into(&mut frame).unwrap();
+    /// assert_eq!(Record::decode(frame.freeze().slice(prefix..)).unwrap(), record);
+    /// ```
     pub fn encode_into(&self, target: &mut BytesMut) -> Result<(), FormatError> {
         let subject = self.subject.as_ref().map_or("", Subject::as_str);
         let subject_length = u16::try_from(subject.len()).map_err(|_| FormatError::TooLarge)?;
@@ -62,6 +73,14 @@ impl Record {
     }
 
     /// The length of [`Record::encode`]'s result, in bytes.
+    ///
+    /// ```
+    /// use cloakroom_store::{HEAD_LENGTH, Record, Timestamp, Version};
+    /// # let now = Timestamp::from_millis(1_000);
+    /// # let record = Record::new(Version::from_bits(1), now, now, "data".into());
+    /// assert_eq!(record.encoded_length(), HEAD_LENGTH + "data".len());
+    /// assert_eq!(record.encode().unwrap().len(), record.encoded_length());
+    /// ```
     #[must_use]
     pub fn encoded_length(&self) -> usize {
         let subject = self.subject.as_ref().map_or(0, |s| s.as_str().len());
@@ -72,6 +91,15 @@ impl Record {
     ///
     /// # Errors
     /// Any byte string that [`Record::encode`] does not produce is a [`FormatError`].
+    ///
+    /// ```
+    /// use cloakroom_store::{FormatError, Record, Timestamp, Version};
+    /// # let now = Timestamp::from_millis(1_000);
+    /// # let record = Record::new(Version::from_bits(1), now, now, "data".into());
+    /// let bytes = record.encode().unwrap();
+    /// assert_eq!(Record::decode(bytes.clone()), Ok(record));
+    /// assert_eq!(Record::decode(bytes.slice(1..)), Err(FormatError::UnknownVersion(0)));
+    /// ```
     pub fn decode(mut bytes: Bytes) -> Result<Self, FormatError> {
         let head = Head::read(&bytes)?;
         if bytes.len() != HEAD_LENGTH + head.subject_length + head.data_length {
@@ -93,6 +121,16 @@ impl Record {
     ///
     /// # Errors
     /// [`FormatError`] when `bytes` is shorter than [`HEAD_LENGTH`] or begins with no such head.
+    ///
+    /// ```
+    /// use cloakroom_store::{HEAD_LENGTH, Record, Timestamp, Version};
+    /// # let now = Timestamp::from_millis(1_000);
+    /// # let record = Record::new(Version::from_bits(1), now, now, "data".into());
+    /// let bytes = record.encode().unwrap();
+    /// let head = Record::decode_head(&bytes[..HEAD_LENGTH]).unwrap();
+    /// assert_eq!(head.version, record.version);
+    /// assert!(head.data.is_empty());
+    /// ```
     pub fn decode_head(bytes: &[u8]) -> Result<Self, FormatError> {
         Ok(Head::read(bytes)?.record)
     }

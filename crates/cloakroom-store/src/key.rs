@@ -3,6 +3,13 @@ use std::{error::Error, fmt};
 /// The public id of a session: 16 random bytes that name its record for its whole life.
 ///
 /// It opens nothing and is safe to log, to index and to show. `Display` gives 32 hex digits.
+///
+/// ```
+/// use cloakroom_store::SessionId;
+/// let id = SessionId::from_bytes([0xab; 16]);
+/// assert_eq!(id.as_bytes(), &[0xab; 16]);
+/// assert_eq!(id.to_string(), "ab".repeat(16));
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SessionId([u8; 16]);
 
@@ -139,6 +146,13 @@ impl fmt::Display for InvalidNamespace {
 impl Error for InvalidNamespace {}
 
 /// Names one record of a store: a namespace and a session's public id.
+///
+/// ```
+/// use cloakroom_store::{Key, NamespaceId, SessionId};
+/// let key = Key::new(NamespaceId::new("cart")?, SessionId::from_bytes([7; 16]));
+/// assert_eq!(key.to_string(), "cart:07070707070707070707070707070707");
+/// # Ok::<(), cloakroom_store::InvalidNamespace>(())
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Key {
     /// The namespace.

@@ -64,6 +64,13 @@ impl fmt::Debug for Record {
 }
 
 /// 64 random bits that no two writes of a key share.
+///
+/// ```
+/// use cloakroom_store::Version;
+/// let version = Version::from_bits(0x1f);
+/// assert_eq!(version.to_bits(), 31); // for a database column
+/// assert_ne!(version, Version::from_bits(0x20));
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Version(u64);
 
@@ -88,6 +95,15 @@ impl fmt::Debug for Version {
 }
 
 /// What a store gave for a key, and what it later expects to find there.
+///
+/// ```
+/// use cloakroom_store::{Loaded, Tag};
+/// # use cloakroom_store::{Record, Timestamp, Version};
+/// # let now = Timestamp::from_millis(1_000);
+/// # let record = Record::new(Version::from_bits(1), now, now, "data".into());
+/// assert_eq!(Loaded::new(record.clone()).tag, Tag::NONE);
+/// assert_eq!(Loaded::with_tag(record, Tag::new(42)).tag.get(), Some(42));
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Loaded {
@@ -115,6 +131,13 @@ impl Loaded {
 ///
 /// It comes back to the store in `expected`. A store that does not learn the mark of what it has
 /// just written answers [`Tag::NONE`] and compares versions when that comes back.
+///
+/// ```
+/// use cloakroom_store::Tag;
+/// let cas = Tag::new(42);
+/// assert_eq!(cas.get(), Some(42));
+/// assert_eq!(Tag::NONE.get(), None);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub struct Tag(Option<u64>);
 

@@ -18,6 +18,39 @@ use crate::{
 /// A store never sends a create or a replace again whose outcome it does not know, and has its
 /// driver do the same: it answers [`Unavailable`](StoreErrorKind::Unavailable) or
 /// [`TimedOut`](StoreErrorKind::TimedOut), and the engine finds out with a load.
+///
+/// # What the engine does with one
+/// ```
+/// # mod doc { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/docs/store.rs")); }
+/// # use {cloakroom_store::*, doc::MapStore};
+/// # let (key, record) = doc::key_and_record();
+/// # doc::block_on(async {
+/// let store = MapStore::default();
+/// assert!(!store.answers_from_copies());
+///
+/// store.create(&key, &record).await?;
+/// let again = store.create(&key, &record).await.unwrap_err();
+/// assert_eq!(again.kind(), StoreErrorKind::AlreadyExists);
+/// let loaded = store.load(&key, Freshness::Any).await?.unwrap();
+/// assert_eq!(loaded.record, record);
+///
+/// let mut touched = record.clone();
+/// touched.last_seen = Timestamp::from_millis(2_000);
+/// assert!(store.touch(&key, &touched, &loaded).await?);
+///
+/// let mut changed = record.clone();
+/// changed.version = Version::from_bits(2);
+/// store.replace(&key, &changed, &loaded).await?;
+/// let too_late = store.replace(&key, &changed, &loaded).await.unwrap_err();
+/// assert_eq!(too_late.kind(), StoreErrorKind::Conflict);
+///
+/// assert!(store.delete(&key).await?);
+/// assert_eq!(store.sweep(Timestamp::from_millis(100_000), 10).await?, 0);
+///
+/// let store = store.into_any(); // what the engine keeps
+/// # Ok::<(), StoreError>(())
+/// # }).unwrap();
+/// ```
 pub trait Store: Debug + Send + Sync + 'static {
     /// Whether [`load`](Store::load) with [`Freshness::Any`] may answer from a cache or a
     /// replica. Where it does not, the engine saves itself a second look.
@@ -44,6 +77,9 @@ pub trait Store: Debug + Send + Sync + 'static {
     ) -> impl Future<Output = Result<Tag, StoreError>> + Send;
 
     /// Replaces a record if what is there is what `expected` says. It never creates one.
+    ///
+    /// Version and tag say what is expected; its data may be missing, here and in
+    /// [`touch`](Store::touch).
     ///
     /// # Errors
     /// `Conflict` when something else is there, or nothing.
@@ -92,6 +128,19 @@ pub trait Store: Debug + Send + Sync + 'static {
     ///
     /// # Errors
     /// `Unsupported` from stores that can't list, which is the default.
+    ///
+    /// ```
+    /// # mod doc { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/docs/store.rs")); }
+    /// # use {cloakroom_store::*, doc::MapStore};
+    /// # let (key, record) = doc::key_and_record();
+    /// # doc::block_on(async {
+    /// # let store = MapStore::default();
+    /// let subject = Subject::new("user-17").unwrap();
+    /// let error = store.by_subject("cart", &subject, None, 10).await.unwrap_err();
+    /// assert_eq!(error.kind(), StoreErrorKind::Unsupported); // the default
+    /// # Ok::<(), StoreError>(())
+    /// # }).unwrap();
+    /// ```
     fn by_subject(
         &self,
         namespace: &str,
@@ -108,6 +157,18 @@ pub trait Store: Debug + Send + Sync + 'static {
     ///
     /// # Errors
     /// `Unsupported` from stores that can't list, which is the default.
+    ///
+    /// ```
+    /// # mod doc { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/docs/store.rs")); }
+    /// # use {cloakroom_store::*, doc::MapStore};
+    /// # let (key, record) = doc::key_and_record();
+    /// # doc::block_on(async {
+    /// # let store = MapStore::default();
+    /// let error = store.scan(None, 10).await.unwrap_err();
+    /// assert_eq!(error.kind(), StoreErrorKind::Unsupported); // the default
+    /// # Ok::<(), StoreError>(())
+    /// # }).unwrap();
+    /// ```
     fn scan(
         &self,
         after: Option<&Cursor>,
@@ -136,6 +197,17 @@ pub enum Freshness {
 }
 
 /// One page of a listing.
+///
+/// ```
+/// use cloakroom_store::{Page, Summary};
+/// # use cloakroom_store::{Cursor, Key, NamespaceId, Record, SessionId, Timestamp, Version};
+/// # let key = Key::new(NamespaceId::new("cart").unwrap(), SessionId::from_bytes([7; 16]));
+/// # let now = Timestamp::from_millis(1_000);
+/// # let record = Record::new(Version::from_bits(1), now, now, "data".into());
+/// let last = Page::new(vec![Summary::new(key, &record)], None);
+/// assert_eq!(last.sessions[0].key, key);
+/// assert!(last.next.is_none());
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct Page {
@@ -154,6 +226,17 @@ impl Page {
 }
 
 /// A session as a listing shows it: everything but its data.
+///
+/// ```
+/// use cloakroom_store::Summary;
+/// # use cloakroom_store::{Key, NamespaceId, Record, SessionId, Timestamp, Version};
+/// # let key = Key::new(NamespaceId::new("cart").unwrap(), SessionId::from_bytes([7; 16]));
+/// # let now = Timestamp::from_millis(1_000);
+/// # let record = Record::new(Version::from_bits(1), now, now, "data".into());
+/// let summary = Summary::new(key, &record);
+/// assert_eq!((summary.key, summary.expires), (key, record.expires));
+/// assert!(summary.subject.is_none());
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Summary {
@@ -184,6 +267,13 @@ impl Summary {
 }
 
 /// Where a listing goes on. Only the store that made it knows what is in it.
+///
+/// ```
+/// use bytes::Bytes;
+/// use cloakroom_store::Cursor;
+/// let after_row_17 = Cursor::new(Bytes::from_static(b"17"));
+/// assert_eq!(after_row_17.as_bytes(), b"17");
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Cursor(Bytes);
 

@@ -8,6 +8,16 @@ use std::{fmt, time::Duration};
 pub const EXPIRY_MARGIN: Duration = Duration::from_secs(60);
 
 /// A point in time: milliseconds since 1970-01-01 00:00:00 UTC.
+///
+/// ```
+/// use std::time::Duration;
+/// use cloakroom_store::Timestamp;
+/// let created = Timestamp::from_millis(1_000);
+/// let expires = created.saturating_add(Duration::from_secs(60));
+/// assert_eq!(expires.as_millis(), 61_000);
+/// assert_eq!(expires.saturating_since(created), Duration::from_secs(60));
+/// assert_eq!(created.saturating_sub(Duration::from_secs(5)), Timestamp::EPOCH);
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Timestamp(u64);
 

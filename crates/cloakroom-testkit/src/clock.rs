@@ -36,6 +36,16 @@ impl TestClock {
     }
 
     /// Shows another time, an earlier one too.
+    ///
+    /// ```
+    /// use cloakroom_core::Clock;
+    /// use cloakroom_store::Timestamp;
+    /// use cloakroom_testkit::TestClock;
+    ///
+    /// let clock = TestClock::default();
+    /// clock.set(Timestamp::from_millis(1_000)); // a machine whose clock is put back
+    /// assert_eq!(clock.now(), Timestamp::from_millis(1_000));
+    /// ```
     pub fn set(&self, now: Timestamp) {
         self.0.store(now.as_millis(), Ordering::SeqCst);
     }

@@ -83,6 +83,23 @@ impl<S> FaultyStore<S> {
     }
 
     /// A store whose random faults are the same for a seed.
+    ///
+    /// ```
+    /// # use cloakroom_memory::MemoryStore;
+    /// # use cloakroom_store::{Store, Timestamp};
+    /// # use cloakroom_testkit::{Fault, FaultyStore};
+    /// # tokio::runtime::Runtime::new().unwrap().block_on(async {
+    /// let store = FaultyStore::with_seed(MemoryStore::new(), 7);
+    /// let again = FaultyStore::with_seed(MemoryStore::new(), 7);
+    /// for store in [&store, &again] {
+    ///     store.faults().sometimes(50, &[Fault::BeforeEffect]);
+    /// }
+    /// for _ in 0..100 {
+    ///     let result = store.sweep(Timestamp::EPOCH, 10).await;
+    ///     assert_eq!(result.is_ok(), again.sweep(Timestamp::EPOCH, 10).await.is_ok());
+    /// }
+    /// # });
+    /// ```
     pub fn with_seed(store: S, seed: u64) -> Self {
         Self {
             store: Arc::new(store),
@@ -105,6 +122,13 @@ impl<S> FaultyStore<S> {
     }
 
     /// The store behind.
+    ///
+    /// ```
+    /// use cloakroom_memory::MemoryStore;
+    /// use cloakroom_testkit::FaultyStore;
+    /// let store = FaultyStore::new(MemoryStore::new());
+    /// assert_eq!(store.inner().stats().sessions, 0); // past all faults
+    /// ```
     #[must_use]
     pub fn inner(&self) -> &S {
         &self.store
@@ -146,16 +170,57 @@ impl<S> FaultyStore<S> {
 
 impl Faults {
     /// The next call of this method fails so, the one after it as a second such line says.
+    ///
+    /// ```
+    /// # use cloakroom_memory::MemoryStore;
+    /// # use cloakroom_store::{Operation, Store, StoreErrorKind, Timestamp};
+    /// # use cloakroom_testkit::{Fault, FaultyStore};
+    /// # tokio::runtime::Runtime::new().unwrap().block_on(async {
+    /// # let store = FaultyStore::new(MemoryStore::new());
+    /// let faults = store.faults();
+    /// faults.fail_next(Operation::Sweep, Fault::Timeout);
+    /// let error = store.sweep(Timestamp::EPOCH, 10).await.unwrap_err();
+    /// assert_eq!(error.kind(), StoreErrorKind::TimedOut);
+    /// assert!(store.sweep(Timestamp::EPOCH, 10).await.is_ok());
+    /// # });
+    /// ```
     pub fn fail_next(&self, operation: Operation, fault: Fault) {
         self.script().next.push_back((operation, Some(fault)));
     }
 
     /// The next call of this method, after those scripted already, is spared by all faults.
+    ///
+    /// ```
+    /// # use cloakroom_memory::MemoryStore;
+    /// # use cloakroom_store::{Operation, Store, StoreErrorKind, Timestamp};
+    /// # use cloakroom_testkit::{Fault, FaultyStore};
+    /// # tokio::runtime::Runtime::new().unwrap().block_on(async {
+    /// # let store = FaultyStore::new(MemoryStore::new());
+    /// let faults = store.faults();
+    /// faults.always(Fault::BeforeEffect);
+    /// faults.spare_next(Operation::Sweep);
+    /// assert!(store.sweep(Timestamp::EPOCH, 10).await.is_ok());
+    /// assert!(store.sweep(Timestamp::EPOCH, 10).await.is_err());
+    /// # });
+    /// ```
     pub fn spare_next(&self, operation: Operation) {
         self.script().next.push_back((operation, None));
     }
 
     /// Every call of this method fails so.
+    ///
+    /// ```
+    /// # use cloakroom_memory::MemoryStore;
+    /// # use cloakroom_store::{Operation, Store, StoreErrorKind, Timestamp};
+    /// # use cloakroom_testkit::{Fault, FaultyStore};
+    /// # tokio::runtime::Runtime::new().unwrap().block_on(async {
+    /// # let store = FaultyStore::new(MemoryStore::new());
+    /// let faults = store.faults();
+    /// faults.always_on(Operation::Sweep, Fault::BeforeEffect);
+    /// assert!(store.sweep(Timestamp::EPOCH, 10).await.is_err());
+    /// assert!(store.scan(None, 10).await.is_ok());
+    /// # });
+    /// ```
     pub fn always_on(&self, operation: Operation, fault: Fault) {
         let mut script = self.script();
         script.always_on.retain(|(other, _)| *other != operation);
@@ -163,11 +228,38 @@ impl Faults {
     }
 
     /// Every call fails so.
+    ///
+    /// ```
+    /// # use cloakroom_memory::MemoryStore;
+    /// # use cloakroom_store::{Operation, Store, StoreErrorKind, Timestamp};
+    /// # use cloakroom_testkit::{Fault, FaultyStore};
+    /// # tokio::runtime::Runtime::new().unwrap().block_on(async {
+    /// # let store = FaultyStore::new(MemoryStore::new());
+    /// let faults = store.faults();
+    /// faults.always(Fault::BeforeEffect);
+    /// assert!(store.sweep(Timestamp::EPOCH, 10).await.is_err());
+    /// assert!(store.scan(None, 10).await.is_err());
+    /// # });
+    /// ```
     pub fn always(&self, fault: Fault) {
         self.script().always = Some(fault);
     }
 
     /// Of a hundred calls about `percent` fail, each with one of `faults`.
+    ///
+    /// ```
+    /// # use cloakroom_memory::MemoryStore;
+    /// # use cloakroom_store::{Operation, Store, StoreErrorKind, Timestamp};
+    /// # use cloakroom_testkit::{Fault, FaultyStore};
+    /// # tokio::runtime::Runtime::new().unwrap().block_on(async {
+    /// # let store = FaultyStore::new(MemoryStore::new());
+    /// let faults = store.faults();
+    /// faults.sometimes(100, &[Fault::BeforeEffect, Fault::Timeout]);
+    /// assert!(store.sweep(Timestamp::EPOCH, 10).await.is_err());
+    /// faults.sometimes(0, &[Fault::BeforeEffect]);
+    /// assert!(store.sweep(Timestamp::EPOCH, 10).await.is_ok());
+    /// # });
+    /// ```
     pub fn sometimes(&self, percent: u8, faults: &[Fault]) {
         let mut script = self.script();
         script.percent = u64::from(percent);
@@ -175,6 +267,19 @@ impl Faults {
     }
 
     /// No call fails any more. Calls that hang already go on hanging.
+    ///
+    /// ```
+    /// # use cloakroom_memory::MemoryStore;
+    /// # use cloakroom_store::{Operation, Store, StoreErrorKind, Timestamp};
+    /// # use cloakroom_testkit::{Fault, FaultyStore};
+    /// # tokio::runtime::Runtime::new().unwrap().block_on(async {
+    /// # let store = FaultyStore::new(MemoryStore::new());
+    /// let faults = store.faults();
+    /// faults.always(Fault::BeforeEffect);
+    /// faults.clear(); // the store is up again
+    /// assert!(store.sweep(Timestamp::EPOCH, 10).await.is_ok());
+    /// # });
+    /// ```
     pub fn clear(&self) {
         let mut script = self.script();
         script.next.clear();
@@ -184,12 +289,38 @@ impl Faults {
     }
 
     /// How many calls have failed or were delayed so far.
+    ///
+    /// ```
+    /// # use cloakroom_memory::MemoryStore;
+    /// # use cloakroom_store::{Operation, Store, StoreErrorKind, Timestamp};
+    /// # use cloakroom_testkit::{Fault, FaultyStore};
+    /// # tokio::runtime::Runtime::new().unwrap().block_on(async {
+    /// # let store = FaultyStore::new(MemoryStore::new());
+    /// let faults = store.faults();
+    /// faults.always(Fault::AfterEffect);
+    /// assert!(store.sweep(Timestamp::EPOCH, 10).await.is_err());
+    /// assert_eq!(faults.injected(), 1);
+    /// # });
+    /// ```
     #[must_use]
     pub fn injected(&self) -> usize {
         self.script().injected
     }
 
     /// How many scripted faults are still to come.
+    ///
+    /// ```
+    /// # use cloakroom_memory::MemoryStore;
+    /// # use cloakroom_store::{Operation, Store, StoreErrorKind, Timestamp};
+    /// # use cloakroom_testkit::{Fault, FaultyStore};
+    /// # tokio::runtime::Runtime::new().unwrap().block_on(async {
+    /// # let store = FaultyStore::new(MemoryStore::new());
+    /// let faults = store.faults();
+    /// faults.fail_next(Operation::Load, Fault::Timeout);
+    /// store.sweep(Timestamp::EPOCH, 10).await.unwrap();
+    /// assert_eq!(faults.remaining(), 1); // nobody has loaded anything
+    /// # });
+    /// ```
     #[must_use]
     pub fn remaining(&self) -> usize {
         self.script().next.len()

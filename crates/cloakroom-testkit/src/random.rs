@@ -12,6 +12,7 @@ use bytes::Bytes;
 /// let mut again = SplitMix64::new(7);
 /// assert_eq!(first.next_u64(), again.next_u64());
 /// assert!(first.below(10) < 10);
+/// assert_eq!(first.bytes(20).len(), 20);
 /// ```
 #[derive(Debug, Clone)]
 pub struct SplitMix64(u64);

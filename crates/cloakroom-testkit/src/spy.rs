@@ -96,12 +96,32 @@ impl<S> SpyStore<S> {
     }
 
     /// The methods called so far, in order: what most tests compare.
+    ///
+    /// ```
+    /// # use cloakroom_memory::MemoryStore;
+    /// use cloakroom_store::{Operation, Store, Timestamp};
+    /// use cloakroom_testkit::SpyStore;
+    ///
+    /// # tokio::runtime::Runtime::new().unwrap().block_on(async {
+    /// let spy = SpyStore::new(MemoryStore::new());
+    /// spy.sweep(Timestamp::EPOCH, 10).await.unwrap();
+    /// spy.scan(None, 10).await.unwrap();
+    /// assert_eq!(spy.operations(), [Operation::Sweep, Operation::Scan]);
+    /// # });
+    /// ```
     #[must_use]
     pub fn operations(&self) -> Vec<Operation> {
         self.log().calls.iter().map(|call| call.operation).collect()
     }
 
     /// The store behind.
+    ///
+    /// ```
+    /// use cloakroom_memory::MemoryStore;
+    /// use cloakroom_testkit::SpyStore;
+    /// let spy = SpyStore::new(MemoryStore::new());
+    /// assert_eq!(spy.inner().stats().sessions, 0);
+    /// ```
     #[must_use]
     pub fn inner(&self) -> &S {
         &self.store

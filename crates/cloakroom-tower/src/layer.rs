@@ -35,6 +35,33 @@ pub struct SessionLayer {
 
 impl SessionLayer {
     /// The layer of a manager.
+    ///
+    /// Handlers that are no axum handlers find the sessions in the request's extensions:
+    ///
+    /// ```
+    /// use std::convert::Infallible;
+    /// use cloakroom_core::{Namespace, SessionManager};
+    /// # use cloakroom_memory::MemoryStore;
+    /// use cloakroom_tower::{RequestSessions, RequestView, SessionLayer};
+    /// use http::{Request, Response};
+    /// use tower::{Layer, ServiceExt, service_fn};
+    ///
+    /// async fn count(request: Request<()>) -> Result<Response<String>, Infallible> {
+    ///     let sessions = request.extensions().get::<RequestSessions>().unwrap();
+    ///     let visits = sessions.judge("visits", &RequestView::from(&request)).unwrap().unwrap();
+    ///     let visits = visits.open().await.unwrap();
+    ///     visits.insert("count", 1).unwrap();
+    ///     Ok(Response::new("Welcome.".to_owned()))
+    /// }
+    ///
+    /// # let visits = Namespace::new("visits", MemoryStore::new());
+    /// # let manager = SessionManager::builder().namespace(visits).build().unwrap();
+    /// let app = SessionLayer::new(manager).layer(service_fn(count));
+    /// # tokio::runtime::Runtime::new().unwrap().block_on(async {
+    /// let response = app.oneshot(Request::new(())).await.unwrap();
+    /// assert!(response.headers().contains_key("set-cookie"));
+    /// # });
+    /// ```
     #[must_use]
     pub fn new(manager: SessionManager) -> Self {
         Self { manager }

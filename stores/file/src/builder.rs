@@ -57,6 +57,15 @@ impl FileStoreBuilder {
     }
 
     /// When a write waits for the disk. Default: [`Fsync::File`].
+    ///
+    /// ```
+    /// use cloakroom_file::{FileStore, Fsync};
+    /// # let dir = tempfile::tempdir()?;
+    /// # let dir = dir.path().join("sessions");
+    /// let store = FileStore::builder(dir).fsync(Fsync::FileAndFolder).open()?;
+    /// assert!(format!("{store:?}").contains("FileAndFolder"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub const fn fsync(mut self, fsync: Fsync) -> Self {
         self.fsync = fsync;
         self
@@ -66,6 +75,22 @@ impl FileStoreBuilder {
     ///
     /// Writing more is `TooLarge`. A file that is larger already, from before the limit was
     /// lowered, is not read: it is `Corrupt`.
+    ///
+    /// ```
+    /// use cloakroom_file::FileStore;
+    /// use cloakroom_store::StoreErrorKind;
+    /// # use cloakroom_store::{Key, NamespaceId, Record, SessionId, Store, Timestamp, Version};
+    /// # let dir = tempfile::tempdir()?;
+    /// # let dir = dir.path().join("sessions");
+    /// # let key = Key::new(NamespaceId::new("cart")?, SessionId::from_bytes([7; 16]));
+    /// # let now = Timestamp::from_millis(1_000);
+    /// # let record = Record::new(Version::from_bits(1), now, now, vec![0; 1025].into());
+    /// let store = FileStore::builder(dir).max_data_size(1024).open()?;
+    /// # let created = tokio::runtime::Runtime::new()?.block_on(store.create(&key, &record));
+    /// // A record with 1025 bytes of data:
+    /// assert_eq!(created.unwrap_err().kind(), StoreErrorKind::TooLarge);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub const fn max_data_size(mut self, bytes: usize) -> Self {
         self.max_data_size = bytes;
         self
@@ -75,6 +100,16 @@ impl FileStoreBuilder {
     ///
     /// Safe only if a single machine uses the folder: a lock of one machine may mean nothing to
     /// another, so two of them may overwrite each other's changes and undo each other's deletes.
+    ///
+    /// ```
+    /// use cloakroom_file::FileStore;
+    /// # let dir = tempfile::tempdir()?;
+    /// # let dir = dir.path().join("sessions");
+    /// // The only machine that mounts this folder:
+    /// let store = FileStore::builder(&dir).allow_network_file_system().open()?;
+    /// assert_eq!(store.dir(), dir.canonicalize()?);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub const fn allow_network_file_system(mut self) -> Self {
         self.allow_network_file_system = true;
         self

@@ -34,6 +34,16 @@ impl OpenError {
     }
 
     /// The folder.
+    ///
+    /// ```
+    /// use cloakroom_file::FileStore;
+    /// # let dir = tempfile::tempdir()?;
+    /// # let file = dir.path().join("notes.txt");
+    /// std::fs::write(&file, "no folder")?;
+    /// let error = FileStore::open(&file).unwrap_err();
+    /// assert_eq!(error.path(), file);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.path

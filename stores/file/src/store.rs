@@ -25,6 +25,16 @@ use crate::{
 ///
 /// Cheap to clone; clones are one store. Several stores, in one process or in several, may use
 /// one folder at the same time.
+///
+/// ```
+/// use cloakroom_file::FileStore;
+/// # let dir = tempfile::tempdir()?;
+/// # let dir = dir.path().join("sessions");
+/// let store = FileStore::builder(&dir).max_data_size(64 * 1024).open()?;
+/// let other = FileStore::open(&dir)?; // of another process, most likely
+/// assert_eq!(store.dir(), other.dir());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone)]
 pub struct FileStore {
     shared: Arc<Shared>,

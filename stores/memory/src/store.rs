@@ -57,12 +57,33 @@ impl MemoryStore {
     }
 
     /// A store with other bounds.
+    ///
+    /// ```
+    /// use cloakroom_memory::MemoryStore;
+    /// let store = MemoryStore::builder().max_sessions(50_000).build();
+    /// assert_eq!(store.stats().sessions, 0);
+    /// ```
     pub fn builder() -> MemoryStoreBuilder {
         MemoryStoreBuilder::new()
     }
 
     /// What the store holds and what it has evicted. Takes the lock of one shard after the other,
     /// so while others write the figures are those of no single moment.
+    ///
+    /// ```
+    /// use cloakroom_memory::MemoryStore;
+    /// # use cloakroom_store::{Key, NamespaceId, Record, SessionId, Store, Timestamp, Version};
+    /// # let key = Key::new(NamespaceId::new("cart").unwrap(), SessionId::from_bytes([1; 16]));
+    /// # let (now, later) = (Timestamp::from_millis(1_000), Timestamp::from_millis(61_000));
+    /// # let record = |data: Vec<u8>| Record::new(Version::from_bits(1), now, later, data.into());
+    /// let store = MemoryStore::new();
+    /// # tokio::runtime::Runtime::new().unwrap().block_on(async {
+    /// store.create(&key, &record(b"three apples".to_vec())).await?;
+    /// # Ok::<(), cloakroom_store::StoreError>(())
+    /// # }).unwrap();
+    /// assert_eq!(store.stats().sessions, 1);
+    /// assert!(store.stats().bytes > "three apples".len()); // its place in the tables counts too
+    /// ```
     #[must_use]
     pub fn stats(&self) -> Stats {
         let mut stats = Stats::default();

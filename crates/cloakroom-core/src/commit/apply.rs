@@ -50,7 +50,7 @@ pub(crate) struct Applied {
 impl Applied {
     /// Goes on from a later state of the record, in the same epoch.
     pub(crate) fn go_on_from(&mut self, after: &Stored) {
-        let hash = |stored: &Stored| stored.envelope.secret.as_ref().map(|secret| secret.hash);
+        let hash = |stored: &Stored| stored.envelope().secret.map(|secret| secret.hash);
         let is_rotated = hash(&self.stored) != hash(after);
         if is_rotated && self.presented == Presented::Current {
             // The client has not seen the next secret, which another request has begun.
@@ -82,12 +82,13 @@ pub(crate) fn apply(
     onto: &Stored,
     scope: Scope<'_>,
 ) -> Result<Applied, Refusal> {
-    if onto.envelope.epoch != client.epoch {
+    let before = onto.envelope();
+    if before.epoch != client.epoch {
         return Err(Refusal::Void(VoidReason::NewEpoch));
     }
     let mut events = SmallVec::new();
     let presented = match seen {
-        Some(_) => presented_to(client, onto, scope),
+        Some(_) => presented_to(client, &before, scope),
         None => client.presented,
     };
     let replayed = match seen {
@@ -101,7 +102,7 @@ pub(crate) fn apply(
     let changes_data = changes
         .journal
         .changes_anything(&onto.frames, replayed.as_ref());
-    let mut envelope = onto.envelope.clone();
+    let mut envelope = before.clone();
     let mut secret = None;
     let mut is_new_secret = false;
     let mut is_written = changes_data;
@@ -112,7 +113,8 @@ pub(crate) fn apply(
     } else if presented == Presented::Previous {
         secret = next_secret(client, &envelope);
     } else if let Some(rotation) = changes.rotation {
-        secret = rotate(&mut envelope, client, presented, onto, scope)?;
+        let last_seen = onto.meta.record.last_seen.max(scope.now);
+        secret = rotate(&mut envelope, client, presented, last_seen, scope)?;
         is_new_secret = secret.is_some();
         // Losing a rotation that is merely due loses nothing: the next request makes up for it.
         is_written |= is_new_secret && rotation != Rotation::Due;
@@ -137,7 +139,7 @@ pub(crate) fn apply(
     let is_optional = !is_written;
     is_written |= is_new_secret;
     if presented == Presented::Current
-        && grace_is_long(&onto.envelope, scope.now)
+        && grace_is_long(&before, scope.now)
         && envelope.epoch == client.epoch
     {
         shorten_grace(&mut envelope, scope.now);
@@ -164,7 +166,7 @@ pub(crate) fn apply(
     record.last_seen = record.last_seen.max(scope.now);
     let stored = write(
         record,
-        envelope,
+        &envelope,
         &changes.journal,
         &onto.frames,
         replayed.as_ref(),
@@ -199,7 +201,7 @@ pub(crate) fn create(
     let id = SessionId::from_bytes(random::bytes(scope.random)?);
     let secret = match scope.is_client_side {
         true => None,
-        false => Some(Secret::new(random::bytes(scope.random)?)),
+        false => Some(Secret::new(&random::bytes(scope.random)?)),
     };
     let now = scope.now;
     let envelope = Envelope {
@@ -224,7 +226,7 @@ pub(crate) fn create(
     };
     let stored = write(
         record,
-        envelope,
+        &envelope,
         &changes.journal,
         &none,
         replayed.as_ref(),
@@ -252,12 +254,13 @@ pub(crate) fn max_age(
     settings: &Settings,
     now: impl FnOnce() -> Timestamp,
 ) -> Option<Duration> {
-    let lifetime = stored.envelope.lifetime;
+    let envelope = stored.envelope();
+    let lifetime = envelope.lifetime;
     if !settings.is_persistent && lifetime.is_none() {
         return None;
     }
     let absolute = settings.limits.of_session(lifetime).absolute?;
-    let end = stored.envelope.limit_began.saturating_add(absolute);
+    let end = envelope.limit_began.saturating_add(absolute);
     Some(end.saturating_since(now()))
 }
 
@@ -265,7 +268,7 @@ pub(crate) fn max_age(
 pub(crate) fn touched(stored: &Stored, settings: &Settings, now: Timestamp) -> Record {
     let mut record = stored.record();
     record.last_seen = record.last_seen.max(now);
-    record.expires = expires(&stored.envelope, settings, record.last_seen);
+    record.expires = expires(&stored.envelope(), settings, record.last_seen);
     record
 }
 
@@ -290,8 +293,8 @@ fn previous(envelope: &Envelope) -> Option<Previous> {
 }
 
 /// What the client's secret is to a record that has changed since it was presented.
-fn presented_to(client: &Client, onto: &Stored, scope: Scope<'_>) -> Presented {
-    let (Some(stored), Some(secret)) = (&onto.envelope.secret, &client.secret) else {
+fn presented_to(client: &Client, envelope: &Envelope, scope: Scope<'_>) -> Presented {
+    let (Some(stored), Some(secret)) = (&envelope.secret, &client.secret) else {
         return client.presented;
     };
     let hash = secret.hash(scope.hasher);
@@ -312,12 +315,13 @@ fn rotate(
     envelope: &mut Envelope,
     client: &Client,
     presented: Presented,
-    onto: &Stored,
+    last_seen: Timestamp,
     scope: Scope<'_>,
 ) -> Result<Option<Secret>, Refusal> {
     if presented == Presented::Other || !can_rotate(envelope, scope.now) {
         return Ok(None);
     }
+    let good_until = expires(envelope, scope.settings, last_seen);
     let (Some(stored), Some(current)) = (envelope.secret.as_mut(), client.secret.as_ref()) else {
         return Ok(None);
     };
@@ -325,13 +329,12 @@ fn rotate(
     let Some(secret) = current.next(&nonce) else {
         return Ok(None);
     };
-    let last_seen = onto.meta.record.last_seen.max(scope.now);
     *stored = StoredSecret {
         hash: secret.hash(scope.hasher),
         nonce,
         previous: Some(Previous {
             hash: stored.hash,
-            good_until: expires(&onto.envelope, scope.settings, last_seen),
+            good_until,
         }),
     };
     envelope.rotated = scope.now;
@@ -345,7 +348,7 @@ fn begin_epoch(envelope: &mut Envelope, scope: Scope<'_>) -> Result<Option<Secre
     let Some(stored) = envelope.secret.as_mut() else {
         return Ok(None);
     };
-    let secret = Secret::new(random::bytes(scope.random)?);
+    let secret = Secret::new(&random::bytes(scope.random)?);
     *stored = StoredSecret {
         hash: secret.hash(scope.hasher),
         nonce: [0; 16],
@@ -391,7 +394,7 @@ fn check_overwritten(
 
 fn write(
     mut record: Record,
-    envelope: Envelope,
+    envelope: &Envelope,
     journal: &Journal,
     frames: &Frames,
     replayed: Option<&Values>,
@@ -411,11 +414,10 @@ fn write(
         }));
     }
     record.version = Version::from_bits(u64::from_le_bytes(random::bytes(scope.random)?));
-    record.expires = expires(&envelope, scope.settings, record.last_seen);
+    record.expires = expires(envelope, scope.settings, record.last_seen);
     let frames = Frames::parse(data.freeze(), envelope_length).unwrap_or_default();
     Ok(Stored {
         meta: Loaded::new(record),
-        envelope,
         frames,
     })
 }

@@ -2,6 +2,7 @@
 
 use std::{
     future::{Future, poll_fn},
+    ops::Deref,
     pin::Pin,
     sync::Arc,
     task::{Context, Poll},
@@ -81,38 +82,66 @@ pub(crate) enum Progress {
 
 /// Commits a session, as far as it goes without waiting.
 pub(crate) fn start(state: &Arc<SessionState>, saves: bool, context: &mut Context<'_>) -> Progress {
-    let Some(turn) = Turn::try_take(state) else {
-        let state = Arc::clone(state);
-        return Progress::Pending(Unfinished::new(async move {
-            let mut budget = commit_budget(&state);
-            let turn = budget.wait(Turn::take(&state), Operation::Replace).await;
-            match turn {
-                Ok(turn) => drive(turn, saves, true, None, budget).await,
-                Err(error) => Err(SessionError::Store(error).into()),
-            }
-        }));
-    };
+    // References are counted when something has to wait: that costs as much as a lock.
+    let mut turn = Turn::new(&**state);
+    match advance(&mut turn, saves, context) {
+        Advanced::Done(result) => Progress::Done(result),
+        Advanced::Taken => {
+            let turn = Turn::new(Arc::clone(state));
+            Progress::Pending(Unfinished::new(wait_and_drive(turn, saves)))
+        }
+        Advanced::Begun(begun, may_write) => {
+            let turn = turn.hand_on(Arc::clone(state));
+            let budget = commit_budget(state);
+            let rest = drive(turn, saves, may_write, Some(begun), budget);
+            Progress::Pending(Unfinished::new(rest))
+        }
+    }
+}
+
+enum Advanced {
+    Done(Result<(), CommitError>),
+    /// Another task is committing the session.
+    Taken,
+    /// A call is under way, and whether there may be another write after it.
+    Begun(Begun, bool),
+}
+
+fn advance(turn: &mut Turn<&SessionState>, saves: bool, context: &mut Context<'_>) -> Advanced {
+    let state = turn.state;
+    let mut live = state.live();
+    if !turn.begin(&mut live) {
+        return Advanced::Taken;
+    }
     let mut may_write = true;
     loop {
-        let (step, mut call) = match state.next_step(saves, may_write) {
+        let (step, mut call) = match state.next_step(&mut live, saves, may_write) {
             Ok(Some(next)) => next,
-            Ok(None) => return Progress::Done(Ok(())),
-            Err(error) => return Progress::Done(Err(error.into())),
+            result => {
+                turn.end(&mut live);
+                return Advanced::Done(result.map(|_| ()).map_err(CommitError::from));
+            }
         };
-        let is_queue = matches!(step, Step::Queue { .. });
-        let begun = match Pin::new(&mut call).poll(context) {
+        drop(live);
+        let is_queue = matches!(step, Step::Queue(_));
+        match Pin::new(&mut call).poll(context) {
             Poll::Ready(Ok(tag)) if !is_queue => {
                 may_write &= matches!(step, Step::Delete(_));
-                state.settle(step, tag);
-                continue;
+                live = state.live();
+                state.settle(&mut live, step, tag);
             }
-            Poll::Ready(Ok(_)) => (step, Ok(Call::None)),
-            Poll::Ready(Err(error)) => (step, Err(error)),
-            Poll::Pending => (step, Ok(call)),
-        };
-        let budget = commit_budget(state);
-        let rest = drive(turn, saves, may_write, Some(begun), budget);
-        return Progress::Pending(Unfinished::new(rest));
+            Poll::Ready(Ok(_)) => return Advanced::Begun((step, Ok(Call::None)), may_write),
+            Poll::Ready(Err(error)) => return Advanced::Begun((step, Err(error)), may_write),
+            Poll::Pending => return Advanced::Begun((step, Ok(call)), may_write),
+        }
+    }
+}
+
+async fn wait_and_drive(mut turn: Turn<Arc<SessionState>>, saves: bool) -> Result<(), CommitError> {
+    let mut budget = commit_budget(&turn.state);
+    match budget.wait(turn.wait(), Operation::Replace).await {
+        Ok(()) => drive(turn, saves, true, None, budget).await,
+        Err(error) => Err(SessionError::Store(error).into()),
     }
 }
 
@@ -133,23 +162,25 @@ fn commit_budget(state: &SessionState) -> Budget {
 type Begun = (Step, Result<Call, StoreError>);
 
 async fn drive(
-    turn: Turn,
+    turn: Turn<Arc<SessionState>>,
     saves: bool,
     mut may_write: bool,
     mut begun: Option<Begun>,
     mut budget: Budget,
 ) -> Result<(), CommitError> {
-    let state = &turn.0;
+    let state = &turn.state;
     loop {
         let (step, under_way) = match begun.take() {
             Some(begun) => begun,
-            None => match state.next_step(saves, may_write)? {
+            None => match state.next_step(&mut state.live(), saves, may_write)? {
                 Some((step, call)) => (step, Ok(call)),
                 None => return Ok(()),
             },
         };
-        if let Step::Queue { id, changes } = step {
-            may_write = state.take_turn(id, changes, &mut budget).await?;
+        if let Step::Queue(queued) = step {
+            may_write = state
+                .take_turn(queued.id, queued.changes, &mut budget)
+                .await?;
             continue;
         }
         let result = match under_way {
@@ -159,7 +190,7 @@ async fn drive(
         let is_delete = matches!(step, Step::Delete(_));
         match result {
             Ok(tag) => {
-                state.settle(step, tag);
+                state.settle(&mut state.live(), step, tag);
                 may_write &= is_delete;
             }
             Err(error) => may_write = state.recover(step, error, &mut budget).await? && may_write,
@@ -169,15 +200,14 @@ async fn drive(
 
 impl SessionState {
     /// Takes up what a successful call has brought.
-    pub(crate) fn settle(&self, step: Step, tag: Tag) {
+    pub(crate) fn settle(&self, live: &mut Live, step: Step, tag: Tag) {
         let Ok(namespace) = self.namespace() else {
             return;
         };
-        let mut guard = self.live();
-        let live = &mut *guard;
         match step {
             Step::Delete(ending) => self.settle_end(live, ending),
-            Step::Create { mut fresh, .. } => {
+            Step::Create(creating) => {
+                let mut fresh = creating.fresh;
                 fresh.stored.meta.tag = tag;
                 if let Some(secret) = &fresh.client.secret {
                     live.outgoing = Some(self.send(namespace, fresh.id, secret, &fresh.stored));
@@ -186,25 +216,22 @@ impl SessionState {
                 live.base = Base::Opened { id, stored, client };
                 live.changes_are_of_another = false;
                 self.settle_write(live);
-                drop(guard);
-                fresh
-                    .events
-                    .into_iter()
-                    .for_each(|event| self.emit(Some(id), event));
+                for event in fresh.events {
+                    self.emit(Some(id), event);
+                }
             }
-            Step::Replace { mut applied, .. } => {
+            Step::Replace(replacing) => {
+                let mut applied = replacing.applied;
                 applied.stored.meta.tag = tag;
                 self.settle_applied(live, applied);
             }
             Step::Touch(record) => {
                 if let Base::Opened { stored, id, .. } = &mut live.base {
                     stored.note_use(&record);
-                    let id = Some(*id);
-                    drop(guard);
-                    self.emit(id, EventKind::Touched);
+                    self.emit(Some(*id), EventKind::Touched);
                 }
             }
-            Step::Queue { .. } => {}
+            Step::Queue(_) => {}
         }
     }
 
@@ -225,7 +252,7 @@ impl SessionState {
             if client.presented != Presented::Given {
                 client.presented = applied.presented;
             }
-            client.epoch = applied.stored.envelope.epoch;
+            client.epoch = applied.stored.envelope().epoch;
             *stored = applied.stored;
             for event in applied.events {
                 self.emit(Some(id), event);
@@ -249,40 +276,62 @@ impl SessionState {
 }
 
 /// The right to commit a session: one task of a request at a time.
-pub(crate) struct Turn(Arc<SessionState>);
+struct Turn<S: Deref<Target = SessionState>> {
+    state: S,
+    has_begun: bool,
+}
 
-impl Turn {
-    fn try_take(state: &Arc<SessionState>) -> Option<Self> {
-        let mut live = state.live();
-        if live.is_committing {
-            return None;
+impl<S: Deref<Target = SessionState>> Turn<S> {
+    fn new(state: S) -> Self {
+        Self {
+            state,
+            has_begun: false,
         }
-        live.is_committing = true;
-        drop(live);
-        Some(Self(Arc::clone(state)))
     }
 
-    async fn take(state: &Arc<SessionState>) -> Self {
+    /// `false` when another task is committing the session.
+    fn begin(&mut self, live: &mut Live) -> bool {
+        self.has_begun = !std::mem::replace(&mut live.is_committing, true);
+        self.has_begun
+    }
+
+    async fn wait(&mut self) {
         loop {
             let ended = {
-                let mut live = state.live();
-                if !live.is_committing {
-                    live.is_committing = true;
-                    break;
+                let mut live = self.state.live();
+                if !std::mem::replace(&mut live.is_committing, true) {
+                    self.has_begun = true;
+                    return;
                 }
-                live.wait(&state.changed)
+                live.wait(&self.state.changed)
             };
             ended.await;
         }
-        Self(Arc::clone(state))
+    }
+
+    fn hand_on<T: Deref<Target = SessionState>>(mut self, state: T) -> Turn<T> {
+        let has_begun = std::mem::take(&mut self.has_begun);
+        Turn { state, has_begun }
+    }
+
+    fn end(&mut self, live: &mut Live) {
+        self.has_begun = false;
+        self.state.end_turn(live);
     }
 }
 
-impl Drop for Turn {
+impl<S: Deref<Target = SessionState>> Drop for Turn<S> {
     fn drop(&mut self) {
-        let mut live = self.0.live();
+        if self.has_begun {
+            self.state.end_turn(&mut self.state.live());
+        }
+    }
+}
+
+impl SessionState {
+    fn end_turn(&self, live: &mut Live) {
         live.is_committing = false;
         live.in_flight = None;
-        live.wake(&self.0.changed);
+        live.wake(&self.changed);
     }
 }

@@ -204,7 +204,7 @@ impl Queue {
             }
             let record = round.after.record();
             let version = record.version;
-            let replaced = store.replace(self.key, record, before.loaded());
+            let replaced = store.replace(self.key, record, before.expected());
             match call(replaced, Operation::Replace, &mut budget).await {
                 Ok(tag) => return self.written(round, batch, tag),
                 Err(error) if error.kind() == StoreErrorKind::Conflict => {
@@ -318,7 +318,7 @@ impl Round {
             Some(Ok(mut applied)) => {
                 // All go on from the record that was written for all of them, but for those that
                 // came before a login in the same batch: they must not see what is behind it.
-                if applied.stored.envelope.epoch == after.envelope.epoch {
+                if applied.stored.envelope().epoch == after.envelope().epoch {
                     applied.go_on_from(&after);
                 }
                 Turnout::Applied(Box::new(applied))

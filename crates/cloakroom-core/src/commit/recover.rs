@@ -11,7 +11,7 @@ use super::{
     changes::{Changes, Stored},
     drive::CommitError,
     queue::{Slot, Turnout, Waiting},
-    step::Step,
+    step::{Replacing, Step},
 };
 use crate::{
     call::{Budget, call},
@@ -35,13 +35,13 @@ impl SessionState {
         }
         match step {
             Step::Touch(_) => Ok(false),
-            Step::Replace { applied, .. } if applied.is_optional => {
+            Step::Replace(replacing) if replacing.applied.is_optional => {
                 self.live().in_flight = None;
                 Ok(false)
             }
             Step::Delete(ending) => {
                 if error.is_outcome_unknown() && self.is_gone(ending.key, budget).await {
-                    self.settle(Step::Delete(ending), Tag::NONE);
+                    self.settle(&mut self.live(), Step::Delete(ending), Tag::NONE);
                     return Ok(true);
                 }
                 let mut live = self.live();
@@ -53,52 +53,45 @@ impl SessionState {
                     is_end: true,
                 })
             }
-            Step::Create { changes, .. } if error.kind() == StoreErrorKind::AlreadyExists => {
+            Step::Create(creating) if error.kind() == StoreErrorKind::AlreadyExists => {
                 // The id is taken, which chance does once in 2^64 sessions: draw another one.
-                self.put_back(changes, None);
+                self.put_back(creating.changes, None);
                 match budget.retry() {
                     true => Ok(true),
                     false => Err(SessionError::Store(error).into()),
                 }
             }
-            Step::Create { mut fresh, changes } => {
-                let key = self.namespace().map(|n| Key::new(n.id, fresh.id))?;
-                let version = fresh.stored.meta.record.version;
+            Step::Create(creating) => {
+                let key = self
+                    .namespace()
+                    .map(|n| Key::new(n.id, creating.fresh.id))?;
+                let version = creating.fresh.stored.meta.record.version;
                 match self.find_written(&error, key, version, budget).await {
                     Some(found) => {
-                        fresh.stored.meta.tag = found.tag;
-                        let tag = found.tag;
-                        self.settle(Step::Create { fresh, changes }, tag);
+                        self.settle(&mut self.live(), Step::Create(creating), found.tag);
                         Ok(false)
                     }
-                    None => Err(self.fail(changes, None, error)),
+                    None => Err(self.fail(creating.changes, None, error)),
                 }
             }
-            Step::Replace { id, changes, .. } if is_conflict => {
+            Step::Replace(replacing) if is_conflict => {
+                let Replacing { id, changes, .. } = *replacing;
                 self.emit(Some(id), EventKind::Conflict);
                 self.take_turn(id, changes, budget).await
             }
-            Step::Replace {
-                id,
-                applied,
-                changes,
-            } => {
+            Step::Replace(replacing) => {
+                let id = replacing.id;
                 let key = self.namespace().map(|n| Key::new(n.id, id))?;
-                let version = applied.stored.meta.record.version;
+                let version = replacing.applied.stored.meta.record.version;
                 match self.find_written(&error, key, version, budget).await {
                     Some(found) => {
-                        let step = Step::Replace {
-                            id,
-                            applied,
-                            changes,
-                        };
-                        self.settle(step, found.tag);
+                        self.settle(&mut self.live(), Step::Replace(replacing), found.tag);
                         Ok(false)
                     }
-                    None => Err(self.fail(changes, Some(id), error)),
+                    None => Err(self.fail(replacing.changes, Some(id), error)),
                 }
             }
-            Step::Queue { id, changes } => Err(self.fail(changes, Some(id), error)),
+            Step::Queue(queued) => Err(self.fail(queued.changes, Some(queued.id), error)),
         }
     }
 

@@ -28,6 +28,12 @@ pub enum Outcome {
 
 impl Outcome {
     /// The outcome of a status.
+    ///
+    /// ```
+    /// use cloakroom_core::Outcome;
+    /// assert_eq!(Outcome::of_status(404), Outcome::Success);
+    /// assert_eq!(Outcome::of_status(500), Outcome::ServerError);
+    /// ```
     #[must_use]
     pub const fn of_status(status: u16) -> Self {
         if status >= 500 {
@@ -39,6 +45,26 @@ impl Outcome {
 }
 
 /// What becomes of the response.
+///
+/// ```
+/// # mod doc { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/docs/browser.rs")); }
+/// # use {cloakroom_core::*, cloakroom_memory::MemoryStore};
+/// # doc::block_on(async {
+/// # use cloakroom_testkit::{Fault, FaultyStore};
+/// # let store = FaultyStore::new(MemoryStore::new());
+/// # let faults = store.faults();
+/// # let manager = SessionManager::builder().namespace(Namespace::new("cart", store)).build()?;
+/// # let sessions = RequestSessions::begin(&manager);
+/// # let request = doc::Request::default();
+/// # sessions.judge("cart", &request)?.unwrap().open().await?.insert("items", 3)?;
+/// # faults.always(Fault::BeforeEffect);
+/// // The store is down.
+/// let verdict = sessions.commit(Outcome::Success).await;
+/// assert_eq!(verdict.status(), Some(503));
+/// assert!(verdict.message().starts_with("The session could not be saved."));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # }).unwrap();
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[must_use]
 pub struct Verdict {

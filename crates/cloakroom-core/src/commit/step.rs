@@ -17,28 +17,34 @@ use crate::{
     error::SessionError,
     event::{EventKind, VoidReason},
     namespace::{Backend, CompiledNamespace},
-    session::{Base, Ending, Live, Outgoing, Phase, SessionState},
+    session::{Base, Ending, Live, Outgoing, SessionState},
     token::{Secret, Token},
 };
 
-/// A store call that a commit needs.
+/// A store call that a commit needs. What is large is in a box, since steps are handed around.
 pub(crate) enum Step {
     Delete(Ending),
-    Create {
-        fresh: Fresh,
-        changes: Changes,
-    },
-    Replace {
-        id: SessionId,
-        applied: Applied,
-        changes: Changes,
-    },
-    Touch(Record),
+    Create(Box<Creating>),
+    Replace(Box<Replacing>),
+    Touch(Box<Record>),
     /// Others commit this session, so this request takes its turn.
-    Queue {
-        id: SessionId,
-        changes: Changes,
-    },
+    Queue(Box<Queued>),
+}
+
+pub(crate) struct Creating {
+    pub(crate) fresh: Fresh,
+    pub(crate) changes: Changes,
+}
+
+pub(crate) struct Replacing {
+    pub(crate) id: SessionId,
+    pub(crate) applied: Applied,
+    pub(crate) changes: Changes,
+}
+
+pub(crate) struct Queued {
+    pub(crate) id: SessionId,
+    pub(crate) changes: Changes,
 }
 
 /// A call under way. What touch and delete answer makes no difference.
@@ -64,21 +70,35 @@ impl Step {
     pub(crate) fn operation(&self) -> Operation {
         match self {
             Self::Delete(_) => Operation::Delete,
-            Self::Create { .. } => Operation::Create,
-            Self::Replace { .. } | Self::Queue { .. } => Operation::Replace,
+            Self::Create(_) => Operation::Create,
+            Self::Replace(_) | Self::Queue(_) => Operation::Replace,
             Self::Touch(_) => Operation::Touch,
         }
     }
 }
 
 impl SessionState {
-    /// Whether a request has only read the session, and nothing else is due. So it is with most.
-    pub(crate) fn is_unchanged(&self) -> bool {
+    /// Ends the request for a session that it has only read, or not even that, and says whether
+    /// it has. So it is with most.
+    pub(crate) fn end_unchanged(&self) -> bool {
         let Some(namespace) = self.config() else {
             return false;
         };
-        let live = self.live();
-        if live.phase != Phase::Opened {
+        let mut live = self.live();
+        if !self.is_unchanged(&live, namespace) {
+            return false;
+        }
+        if !live.head_sent {
+            live.head_sent = true;
+            if let Some(id) = live.id() {
+                self.emit(Some(id), EventKind::Unchanged);
+            }
+        }
+        true
+    }
+
+    fn is_unchanged(&self, live: &Live, namespace: &CompiledNamespace) -> bool {
+        if !self.is_opened() {
             return true;
         }
         if live.is_committing
@@ -93,42 +113,23 @@ impl SessionState {
         };
         let settings = &namespace.settings;
         let record = &stored.meta.record;
-        let limits = settings.limits.of_session(stored.envelope.lifetime);
+        let envelope = stored.envelope();
+        let limits = settings.limits.of_session(envelope.lifetime);
         client.presented == Presented::Current
             && !limits.touch_is_due(record.last_seen, live.opened)
-            && !apply::grace_is_long(&stored.envelope, live.opened)
-            && !self.rotation_is_due(&live, namespace)
-    }
-
-    /// Says that there is nothing to write, and so to do.
-    pub(crate) fn note_unchanged(&self) -> bool {
-        let id = self.live().id();
-        if id.is_some() {
-            self.emit(id, EventKind::Unchanged);
-        }
-        false
-    }
-
-    /// Ends the request for a session that it has only read, and says whether it has asked for it.
-    pub(crate) fn end_unchanged(&self) -> bool {
-        let mut live = self.live();
-        live.head_sent = true;
-        if let Some(id) = live.id() {
-            self.emit(Some(id), EventKind::Unchanged);
-        }
-        live.is_asked
+            && !apply::grace_is_long(&envelope, live.opened)
+            && !self.rotation_is_due(live, namespace)
     }
 
     /// Decides what to do next, and begins it. `None` when all is done; a client-side session is
     /// done at once.
     pub(crate) fn next_step(
         &self,
+        live: &mut Live,
         saves: bool,
         may_write: bool,
     ) -> Result<Option<(Step, Call)>, SessionError> {
         let namespace = self.namespace()?;
-        let mut guard = self.live();
-        let live = &mut *guard;
         if let Some(ending) = live.ending {
             if let (Some(key), Some(store)) = (ending.key, namespace.store()) {
                 let call = Call::Other(store.delete(key));
@@ -199,7 +200,8 @@ impl SessionState {
         let call = Call::Write(store.create(key, fresh.stored.record()));
         live.in_flight = Some(fresh.stored.frames.clone());
         let changes = std::mem::take(&mut live.changes);
-        Ok(Some((Step::Create { fresh, changes }, call)))
+        let creating = Box::new(Creating { fresh, changes });
+        Ok(Some((Step::Create(creating), call)))
     }
 
     /// Whether a session is to be made of the changes. Changes to one that is void are void.
@@ -250,7 +252,7 @@ impl SessionState {
         let needs_a_look = !live.changes.is_empty()
             || client.presented == Presented::Previous
             || (client.presented == Presented::Current
-                && apply::grace_is_long(&stored.envelope, live.opened));
+                && apply::grace_is_long(&stored.envelope(), live.opened));
         if needs_a_look {
             let scope = self.scope(namespace, self.engine().now());
             let applied = apply::apply(&live.changes, client, None, stored, scope);
@@ -265,20 +267,19 @@ impl SessionState {
                 if !applied.is_optional && is_doubtful {
                     live.in_flight = Some(applied.stored.frames);
                     let changes = std::mem::take(&mut live.changes);
-                    return Ok(Some((Step::Queue { id, changes }, Call::None)));
+                    let queued = Box::new(Queued { id, changes });
+                    return Ok(Some((Step::Queue(queued), Call::None)));
                 }
                 let record = applied.stored.record();
-                let call = Call::Write(store.replace(key, record, stored.loaded()));
+                let call = Call::Write(store.replace(key, record, stored.expected()));
                 live.in_flight = Some(applied.stored.frames.clone());
                 let changes = std::mem::take(&mut live.changes);
-                return Ok(Some((
-                    Step::Replace {
-                        id,
-                        applied,
-                        changes,
-                    },
-                    call,
-                )));
+                let replacing = Box::new(Replacing {
+                    id,
+                    applied,
+                    changes,
+                });
+                return Ok(Some((Step::Replace(replacing), call)));
             }
             if let Some(secret) = &applied.secret {
                 live.outgoing = Some(self.send(namespace, id, secret, stored));
@@ -290,12 +291,12 @@ impl SessionState {
         };
         if settings
             .limits
-            .of_session(stored.envelope.lifetime)
+            .of_session(stored.envelope().lifetime)
             .touch_is_due(stored.meta.record.last_seen, live.opened)
         {
             let record = apply::touched(stored, settings, live.opened);
-            let call = Call::Other(store.touch(key, record.clone(), stored.loaded()));
-            return Ok(Some((Step::Touch(record), call)));
+            let call = Call::Other(store.touch(key, record.clone(), stored.expected()));
+            return Ok(Some((Step::Touch(Box::new(record)), call)));
         }
         self.emit(Some(id), EventKind::Unchanged);
         Ok(None)
@@ -307,10 +308,11 @@ impl SessionState {
         else {
             return false;
         };
+        let envelope = stored.envelope();
         stored.meta.record.subject.is_some()
-            && live.opened.saturating_since(stored.envelope.rotated) >= interval
+            && live.opened.saturating_since(envelope.rotated) >= interval
             && client.presented == Presented::Current
-            && apply::can_rotate(&stored.envelope, live.opened)
+            && apply::can_rotate(&envelope, live.opened)
     }
 
     #[cfg(feature = "client-side")]
@@ -331,7 +333,9 @@ impl SessionState {
                     Ok(applied) => applied,
                     Err(refusal) => return Err(self.refuse(live, refusal)),
                 };
-                let limits = settings.limits.of_session(applied.stored.envelope.lifetime);
+                let limits = settings
+                    .limits
+                    .of_session(applied.stored.envelope().lifetime);
                 let last_seen = applied.stored.meta.record.last_seen;
                 if !applied.is_written {
                     if live.head_sent || !limits.touch_is_due(last_seen, scope.now) {
@@ -343,7 +347,7 @@ impl SessionState {
                     applied.stored.note_use(&touched);
                     applied.events.push(EventKind::Touched);
                 }
-                client.epoch = applied.stored.envelope.epoch;
+                client.epoch = applied.stored.envelope().epoch;
                 (id, applied.stored, client, applied.events)
             }
             _ => {

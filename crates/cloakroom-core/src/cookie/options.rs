@@ -8,7 +8,15 @@ use std::{fmt::Write, time::Duration};
 ///
 /// ```
 /// use cloakroom_core::{Cookie, SameSite};
+/// # use cloakroom_core::{Namespace, SessionManager};
+/// # let store = cloakroom_memory::MemoryStore::new();
 /// let cookie = Cookie::named("sid").path("/admin").same_site(SameSite::Strict);
+/// let admin = Namespace::new("admin", store).cookie(cookie);
+/// let sessions = SessionManager::builder().namespace(admin).build()?;
+/// let info = sessions.namespaces().next().unwrap();
+/// assert_eq!(info.cookie_name(), "__Secure-sid");
+/// assert_eq!(info.cookie_attributes(), "Path=/admin; Secure; HttpOnly; SameSite=Strict");
+/// # Ok::<(), cloakroom_core::ConfigError>(())
 /// ```
 #[derive(Debug, Clone, Default)]
 pub struct Cookie {
@@ -42,6 +50,16 @@ const MAX_AGE: Duration = Duration::from_secs(400 * 24 * 60 * 60);
 
 impl Cookie {
     /// A cookie with a name of its own, without a prefix: that follows from the attributes.
+    ///
+    /// ```
+    /// # use {cloakroom_core::*, cloakroom_memory::MemoryStore};
+    /// let cookie = Cookie::named("basket");
+    /// # let cart = Namespace::new("cart", MemoryStore::new()).cookie(cookie);
+    /// # let sessions = SessionManager::builder().namespace(cart).build()?;
+    /// # let info = sessions.namespaces().next().unwrap();
+    /// assert_eq!(info.cookie_name(), "__Host-basket");
+    /// # Ok::<(), ConfigError>(())
+    /// ```
     #[must_use]
     pub fn named(name: impl Into<String>) -> Self {
         Self {
@@ -51,6 +69,17 @@ impl Cookie {
     }
 
     /// Sends it to all hosts of a domain, and so to whoever runs one of them.
+    ///
+    /// ```
+    /// # use {cloakroom_core::*, cloakroom_memory::MemoryStore};
+    /// let cookie = Cookie::default().domain("shop.example");
+    /// # let cart = Namespace::new("cart", MemoryStore::new()).cookie(cookie);
+    /// # let sessions = SessionManager::builder().namespace(cart).build()?;
+    /// # let info = sessions.namespaces().next().unwrap();
+    /// assert_eq!(info.cookie_name(), "__Secure-cart");
+    /// assert!(info.cookie_attributes().starts_with("Domain=shop.example;"));
+    /// # Ok::<(), ConfigError>(())
+    /// ```
     #[must_use]
     pub fn domain(self, domain: impl Into<String>) -> Self {
         Self {
@@ -61,6 +90,17 @@ impl Cookie {
 
     /// Sends it to paths that begin with `path` only. It is no protection: other paths of the
     /// host can still get at it.
+    ///
+    /// ```
+    /// # use {cloakroom_core::*, cloakroom_memory::MemoryStore};
+    /// let cookie = Cookie::default().path("/shop");
+    /// # let cart = Namespace::new("cart", MemoryStore::new()).cookie(cookie);
+    /// # let sessions = SessionManager::builder().namespace(cart).build()?;
+    /// # let info = sessions.namespaces().next().unwrap();
+    /// assert_eq!(info.cookie_name(), "__Secure-cart");
+    /// assert!(info.cookie_attributes().starts_with("Path=/shop;"));
+    /// # Ok::<(), ConfigError>(())
+    /// ```
     #[must_use]
     pub fn path(self, path: impl Into<String>) -> Self {
         Self {
@@ -70,12 +110,32 @@ impl Cookie {
     }
 
     /// Sets `SameSite`.
+    ///
+    /// ```
+    /// # use {cloakroom_core::*, cloakroom_memory::MemoryStore};
+    /// let cookie = Cookie::default().same_site(SameSite::Strict);
+    /// # let cart = Namespace::new("cart", MemoryStore::new()).cookie(cookie);
+    /// # let sessions = SessionManager::builder().namespace(cart).build()?;
+    /// # let info = sessions.namespaces().next().unwrap();
+    /// assert!(info.cookie_attributes().ends_with("; SameSite=Strict"));
+    /// # Ok::<(), ConfigError>(())
+    /// ```
     #[must_use]
     pub fn same_site(self, same_site: SameSite) -> Self {
         Self { same_site, ..self }
     }
 
     /// Keeps it apart per top-level site (CHIPS). Needs `SameSite=None` and https.
+    ///
+    /// ```
+    /// # use {cloakroom_core::*, cloakroom_memory::MemoryStore};
+    /// let cookie = Cookie::default().same_site(SameSite::None).partitioned();
+    /// # let cart = Namespace::new("cart", MemoryStore::new()).cookie(cookie);
+    /// # let sessions = SessionManager::builder().namespace(cart).build()?;
+    /// # let info = sessions.namespaces().next().unwrap();
+    /// assert!(info.cookie_attributes().ends_with("; SameSite=None; Partitioned"));
+    /// # Ok::<(), ConfigError>(())
+    /// ```
     #[must_use]
     pub fn partitioned(self) -> Self {
         Self {

@@ -160,7 +160,7 @@ fn check_view(journal: &Journal, seen: &Map, view: &Map) {
     }
     let lengths = journal
         .keys()
-        .filter_map(|(key, value)| Some(frames::frame_length(key, value?)));
+        .filter_map(|(key, value)| Some(frames::frame_length(key.as_bytes(), value?)));
     assert_eq!(journal.byte_len(None), lengths.sum::<usize>());
 }
 

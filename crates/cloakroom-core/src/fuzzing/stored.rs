@@ -59,7 +59,7 @@ pub fn stored(bytes: &[u8]) {
     world.losses.take();
     let mut input = Input::new(bytes);
     let plan = Plan::read(&mut input);
-    let token = Token::new(ID, Secret::new(SECRET));
+    let token = Token::new(ID, Secret::new(&SECRET));
     world.store.put(plan.key(), plan.first.clone());
     let text = token.reveal().to_owned();
     let served = world.runtime.block_on(first_request(&world, &plan, text));
@@ -150,7 +150,7 @@ impl Help {
                 place.copy_from_slice(bytes);
             }
         };
-        let (secret, hasher) = (Secret::new(SECRET), SecretHasher::new(self.namespace));
+        let (secret, hasher) = (Secret::new(&SECRET), SecretHasher::new(self.namespace));
         if self.is_previous {
             put(PREVIOUS_HASH, &secret.hash(&hasher).0);
             let next = secret.next(&[0; 16]);

@@ -21,6 +21,21 @@ use crate::{commit, error::SessionError};
 ///     })
 /// }
 /// ```
+///
+/// Besides the values it has what is known of the session:
+///
+/// ```
+/// # mod doc { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/docs/browser.rs")); }
+/// # doc::example(async |session, _| {
+/// assert_eq!(session.namespace(), "account");
+/// assert!(session.is_new());
+/// assert_eq!(session.id(), None); // until it is committed
+/// assert_eq!(session.subject(), None); // until somebody logs in
+/// assert_eq!(session.created(), session.last_seen());
+/// assert!(session.expires() > session.created());
+/// # Ok(())
+/// # });
+/// ```
 #[derive(Clone)]
 pub struct SessionHandle(pub(super) Arc<SessionState>);
 
@@ -99,6 +114,16 @@ impl SessionHandle {
     /// twice. [`SessionError::Ended`] when the session was ended or logged in anew meanwhile,
     /// [`SessionError::Conflict`] in strict namespaces, and [`SessionError::TooLarge`] when the
     /// session has grown too large together with the changes of others: the changes are dropped.
+    ///
+    /// ```
+    /// # mod doc { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/docs/browser.rs")); }
+    /// # doc::example(async |session, browser| {
+    /// session.insert("step", 1)?;
+    /// session.save().await?; // before the work that takes long
+    /// assert!(session.id().is_some());
+    /// # Ok(())
+    /// # });
+    /// ```
     pub async fn save(&self) -> Result<(), SessionError> {
         commit::save(&self.0).await.map_err(|failure| failure.error)
     }

@@ -24,10 +24,13 @@ impl SessionHandle {
     /// [`SessionError::Unsupported`] in a client-side namespace that does not accept replay.
     ///
     /// ```
-    /// # fn example(session: &cloakroom_core::SessionHandle) -> Result<(), cloakroom_core::SessionError> {
+    /// # mod doc { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/docs/browser.rs")); }
+    /// # doc::example(async |session, browser| {
     /// session.login("user-17")?;
+    /// assert_eq!(session.subject().unwrap().as_str(), "user-17");
+    /// assert!(session.login("").is_err());
     /// # Ok(())
-    /// # }
+    /// # });
     /// ```
     pub fn login<S>(&self, subject: S) -> Result<(), SessionError>
     where
@@ -63,6 +66,20 @@ impl SessionHandle {
     /// [`SessionError::Unsupported`] in a client-side namespace that does not accept replay: a
     /// copy of the cookie would stay good. [`SessionError::Ended`] when the session was logged in
     /// anew and this request has its token from before: it can't end what it no longer opens.
+    ///
+    /// ```
+    /// # mod doc { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/docs/browser.rs")); }
+    /// # doc::example(async |session, mut browser| {
+    /// session.insert("cart", "3 apples")?;
+    /// # let session = browser.next().await;
+    /// session.end()?;
+    /// session.insert("notice", "Good-bye.")?; // begins a new session
+    /// assert_eq!(session.keys(), ["notice"]);
+    /// # let set_cookie = browser.end().await;
+    /// # assert!(!set_cookie.contains("Max-Age=0"), "{set_cookie}");
+    /// # Ok(())
+    /// # });
+    /// ```
     pub fn end(&self) -> Result<(), SessionError> {
         self.check_replay("end")?;
         let mut live = self.0.live();
@@ -82,6 +99,20 @@ impl SessionHandle {
     ///
     /// # Errors
     /// As [`end`](Self::end).
+    ///
+    /// ```
+    /// # mod doc { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/docs/browser.rs")); }
+    /// # doc::example(async |session, mut browser| {
+    /// session.login("user-17")?;
+    /// # let session = browser.next().await;
+    /// # assert!(session.subject().is_some());
+    /// session.logout()?;
+    /// # let set_cookie = browser.end().await;
+    /// // What the response has for the browser:
+    /// assert!(set_cookie.ends_with("; Max-Age=0"));
+    /// # Ok(())
+    /// # });
+    /// ```
     pub fn logout(&self) -> Result<(), SessionError> {
         self.end()
     }
@@ -95,6 +126,21 @@ impl SessionHandle {
     /// # Errors
     /// [`SessionError::HeadSent`], and [`SessionError::Unsupported`] in a client-side namespace
     /// that does not accept replay.
+    ///
+    /// ```
+    /// # mod doc { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/docs/browser.rs")); }
+    /// # doc::example(async |session, mut browser| {
+    /// # session.insert("known", true)?;
+    /// # let session = browser.next().await;
+    /// # let mut before = browser.clone();
+    /// session.rotate()?;
+    /// # assert!(browser.end().await.starts_with("__Host-account="));
+    /// # let parallel = before.again().await;
+    /// // A request that comes with the cookie from before, a moment later:
+    /// assert!(!parallel.is_new());
+    /// # Ok(())
+    /// # });
+    /// ```
     pub fn rotate(&self) -> Result<Rotation<'_>, SessionError> {
         self.check_replay("rotate")?;
         let mut live = self.0.live();
@@ -110,6 +156,19 @@ impl SessionHandle {
     /// # Errors
     /// [`SessionError::HeadSent`], and [`SessionError::Unsupported`] for a lifetime of less than
     /// a second.
+    ///
+    /// ```
+    /// # mod doc { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/docs/browser.rs")); }
+    /// # doc::example(async |session, mut browser| {
+    /// use cloakroom_core::days;
+    /// session.login("user-17")?;
+    /// session.persist(days(14))?;
+    /// # let set_cookie = browser.end().await;
+    /// // What the response has for the browser:
+    /// assert!(set_cookie.ends_with("; Max-Age=1209600"));
+    /// # Ok(())
+    /// # });
+    /// ```
     pub fn persist(&self, lifetime: Duration) -> Result<(), SessionError> {
         if lifetime < Duration::from_secs(1) {
             return Err(SessionError::Unsupported {
@@ -152,6 +211,22 @@ pub struct Rotation<'a>(&'a SessionHandle);
 impl Rotation<'_> {
     /// Voids every older token at once, without a grace, and whatever requests that came with one
     /// are about to change.
+    ///
+    /// ```
+    /// # mod doc { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/docs/browser.rs")); }
+    /// # doc::example(async |session, mut browser| {
+    /// # session.insert("known", true)?;
+    /// # let session = browser.next().await;
+    /// # let mut before = browser.clone();
+    /// session.rotate()?.revoke();
+    /// # assert!(browser.end().await.starts_with("__Host-account="));
+    /// # let parallel = before.again().await;
+    /// // A request that comes with the cookie from before, a moment later:
+    /// assert!(parallel.is_empty());
+    /// # assert!(!browser.again().await.is_empty());
+    /// # Ok(())
+    /// # });
+    /// ```
     pub fn revoke(self) {
         let mut live = self.0.0.live();
         let changes: &mut Changes = &mut live.changes;

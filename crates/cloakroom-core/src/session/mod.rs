@@ -2,9 +2,11 @@
 
 mod handle;
 mod intents;
+mod phase;
 mod state;
 mod values;
 
 pub use handle::SessionHandle;
 pub use intents::Rotation;
-pub(crate) use state::{Base, Ending, Live, Outgoing, Phase, SessionState};
+pub(crate) use phase::Begun;
+pub(crate) use state::{Base, Ending, Live, Outgoing, SessionState};

@@ -1,16 +1,19 @@
 //! What a request has of one session.
 
 use std::{
+    ops::Deref,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
 use bytes::Bytes;
 use cloakroom_store::{Key, NamespaceId, SessionId, Timestamp};
+use smallvec::SmallVec;
 use tokio::sync::{Notify, futures::Notified};
 #[cfg(feature = "client-side")]
 use zeroize::Zeroizing;
 
+use super::phase::Phase;
 use crate::{
     commit::{Changes, Client, Stored},
     error::SessionError,
@@ -29,12 +32,12 @@ pub(crate) struct SessionState {
     pub(crate) ticket: Ticket,
     /// Tells those who wait that an opening or a commit has ended.
     pub(crate) changed: Notify,
+    pub(crate) phase: Phase,
     live: Mutex<Live>,
 }
 
 /// What changes while the request runs.
 pub(crate) struct Live {
-    pub(crate) phase: Phase,
     pub(crate) base: Base,
     /// When the session was opened.
     pub(crate) opened: Timestamp,
@@ -52,24 +55,30 @@ pub(crate) struct Live {
     /// Ended while it is being committed: what the commit brings is ended too.
     pub(crate) ends_after_commit: bool,
     pub(crate) head_sent: bool,
-    /// The request has asked for the session, so that its response depends on the cookie.
-    pub(crate) is_asked: bool,
     /// The cookie to send with the head.
     pub(crate) outgoing: Option<Outgoing>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Phase {
-    Unopened,
-    Opening,
-    Opened,
+/// A value of its own. Copying a short one costs less than counting a reference to the record.
+pub(crate) enum Encoded {
+    Short(SmallVec<[u8; SHORT]>),
+    Long(Bytes),
+}
+
+const SHORT: usize = 64;
+
+impl Deref for Encoded {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        match self {
+            Self::Short(bytes) => bytes,
+            Self::Long(bytes) => bytes,
+        }
+    }
 }
 
 /// What was loaded.
-#[expect(
-    clippy::large_enum_variant,
-    reason = "a box would cost each read an allocation"
-)]
 pub(crate) enum Base {
     /// Nothing, or nothing good.
     New,
@@ -113,8 +122,8 @@ impl SessionState {
             index,
             ticket,
             changed: Notify::new(),
+            phase: Phase::default(),
             live: Mutex::new(Live {
-                phase: Phase::Unopened,
                 base: Base::New,
                 opened: Timestamp::EPOCH,
                 changes: Changes::default(),
@@ -126,7 +135,6 @@ impl SessionState {
                 has_waiters: false,
                 ends_after_commit: false,
                 head_sent: false,
-                is_asked: false,
                 outgoing: None,
             }),
         })
@@ -137,7 +145,7 @@ impl SessionState {
     }
 
     pub(crate) fn is_opened(&self) -> bool {
-        self.live().phase == Phase::Opened
+        self.phase.is_opened()
     }
 
     pub(crate) fn engine(&self) -> &ManagerState {
@@ -215,6 +223,19 @@ impl Live {
         }
     }
 
+    /// The same, to be looked at without the lock of the session.
+    pub(crate) fn copy_of_value(&self, key: &str) -> Option<Encoded> {
+        let Some(changed) = self.changes.journal.get(key) else {
+            let frames = self.frames()?;
+            let value = frames.get(key)?;
+            return Some(match value.len() <= SHORT {
+                true => Encoded::Short(SmallVec::from_slice(value)),
+                false => Encoded::Long(frames.slice(value)),
+            });
+        };
+        changed.cloned().map(Encoded::Long)
+    }
+
     pub(crate) fn contains(&self, key: &str) -> bool {
         match self.changes.journal.get(key) {
             Some(value) => value.is_some(),
@@ -262,7 +283,12 @@ impl Live {
         let stored = self.frames().filter(|_| !journal.is_cleared());
         let replaced: usize = journal
             .keys()
-            .filter_map(|(key, _)| Some(crate::frames::frame_length(key, stored?.get(key)?)))
+            .filter_map(|(key, _)| {
+                Some(crate::frames::frame_length(
+                    key.as_bytes(),
+                    stored?.get(key)?,
+                ))
+            })
             .sum();
         let before = stored.map_or(0, Frames::byte_len);
         before.saturating_sub(replaced) + journal.byte_len(None)

@@ -20,16 +20,20 @@ impl SessionHandle {
     /// [`SessionError::Decode`] when the value is not of type `T`.
     ///
     /// ```
-    /// # fn example(session: &cloakroom_core::SessionHandle) -> Result<(), cloakroom_core::SessionError> {
+    /// # mod doc { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/docs/browser.rs")); }
+    /// # doc::example(async |session, browser| {
+    /// session.insert("language", "de")?;
     /// let language: Option<String> = session.get("language")?;
+    /// assert_eq!(language.as_deref(), Some("de"));
+    /// assert!(session.get::<u32>("language").is_err());
     /// # Ok(())
-    /// # }
+    /// # });
     /// ```
     pub fn get<T: DeserializeOwned>(&self, key: &str) -> Result<Option<T>, SessionError> {
         let value = {
             let mut live = self.0.live();
             live.changes.reads.add(key);
-            live.value(key)
+            live.copy_of_value(key)
         };
         // Decoding runs foreign code, so no lock is held.
         value.map(|bytes| self.decode(key, &bytes)).transpose()
@@ -41,10 +45,12 @@ impl SessionHandle {
     /// As [`get`](Self::get).
     ///
     /// ```
-    /// # fn example(session: &cloakroom_core::SessionHandle) -> Result<(), cloakroom_core::SessionError> {
+    /// # mod doc { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/docs/browser.rs")); }
+    /// # doc::example(async |session, browser| {
     /// let hits: u32 = session.get_or_default("hits")?;
+    /// assert_eq!(hits, 0);
     /// # Ok(())
-    /// # }
+    /// # });
     /// ```
     pub fn get_or_default<T: DeserializeOwned + Default>(
         &self,
@@ -64,10 +70,13 @@ impl SessionHandle {
     /// Nothing has changed then.
     ///
     /// ```
-    /// # fn example(session: &cloakroom_core::SessionHandle) -> Result<(), cloakroom_core::SessionError> {
+    /// # mod doc { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/docs/browser.rs")); }
+    /// # doc::example(async |session, browser| {
     /// session.insert("language", "de")?;
+    /// session.insert("sizes", [38, 39])?; // any serde type
+    /// assert_eq!(session.len(), 2);
     /// # Ok(())
-    /// # }
+    /// # });
     /// ```
     pub fn insert(&self, key: &str, value: impl Serialize) -> Result<(), SessionError> {
         let encoded = self.codec()?.encode(&value);
@@ -83,6 +92,16 @@ impl SessionHandle {
     ///
     /// # Errors
     /// [`SessionError::HeadSent`] as [`insert`](Self::insert).
+    ///
+    /// ```
+    /// # mod doc { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/docs/browser.rs")); }
+    /// # doc::example(async |session, browser| {
+    /// session.insert("coupon", "SPRING")?;
+    /// assert!(session.remove("coupon")?);
+    /// assert!(!session.remove("coupon")?); // there is none any more
+    /// # Ok(())
+    /// # });
+    /// ```
     pub fn remove(&self, key: &str) -> Result<bool, SessionError> {
         let mut live = self.0.live();
         if !live.contains(key) {
@@ -99,6 +118,16 @@ impl SessionHandle {
     ///
     /// # Errors
     /// As [`get`](Self::get) and [`remove`](Self::remove); nothing is removed then.
+    ///
+    /// ```
+    /// # mod doc { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/docs/browser.rs")); }
+    /// # doc::example(async |session, browser| {
+    /// session.insert("notice", "Saved.")?;
+    /// assert_eq!(session.take("notice")?, Some("Saved.".to_owned()));
+    /// assert!(!session.contains("notice"));
+    /// # Ok(())
+    /// # });
+    /// ```
     pub fn take<T: DeserializeOwned>(&self, key: &str) -> Result<Option<T>, SessionError> {
         let value = self.get(key)?;
         self.remove(key)?;
@@ -106,6 +135,16 @@ impl SessionHandle {
     }
 
     /// Whether a key has a value.
+    ///
+    /// ```
+    /// # mod doc { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/docs/browser.rs")); }
+    /// # doc::example(async |session, browser| {
+    /// assert!(!session.contains("language"));
+    /// session.insert("language", "de")?;
+    /// assert!(session.contains("language"));
+    /// # Ok(())
+    /// # });
+    /// ```
     #[must_use]
     pub fn contains(&self, key: &str) -> bool {
         let mut live = self.0.live();
@@ -114,6 +153,15 @@ impl SessionHandle {
     }
 
     /// The keys that have a value, in no particular order.
+    ///
+    /// ```
+    /// # mod doc { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/docs/browser.rs")); }
+    /// # doc::example(async |session, browser| {
+    /// session.insert("language", "de")?;
+    /// assert_eq!(session.keys(), ["language"]);
+    /// # Ok(())
+    /// # });
+    /// ```
     #[must_use]
     pub fn keys(&self) -> Vec<String> {
         let mut live = self.0.live();
@@ -122,6 +170,16 @@ impl SessionHandle {
     }
 
     /// How many keys have a value.
+    ///
+    /// ```
+    /// # mod doc { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/docs/browser.rs")); }
+    /// # doc::example(async |session, browser| {
+    /// session.insert("language", "de")?;
+    /// session.insert("language", "fr")?;
+    /// assert_eq!(session.len(), 1);
+    /// # Ok(())
+    /// # });
+    /// ```
     #[must_use]
     pub fn len(&self) -> usize {
         let mut live = self.0.live();
@@ -130,6 +188,16 @@ impl SessionHandle {
     }
 
     /// Whether no key has a value.
+    ///
+    /// ```
+    /// # mod doc { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/docs/browser.rs")); }
+    /// # doc::example(async |session, browser| {
+    /// assert!(session.is_empty());
+    /// session.insert("language", "de")?;
+    /// assert!(!session.is_empty());
+    /// # Ok(())
+    /// # });
+    /// ```
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
@@ -139,6 +207,17 @@ impl SessionHandle {
     ///
     /// # Errors
     /// [`SessionError::Decode`] when some value is not of type `T`.
+    ///
+    /// ```
+    /// # mod doc { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/docs/browser.rs")); }
+    /// # doc::example(async |session, browser| {
+    /// session.insert("apples", 3)?;
+    /// session.insert("pears", 4)?;
+    /// let entries: Vec<(String, u32)> = session.entries()?;
+    /// assert_eq!(entries.iter().map(|(_, count)| count).sum::<u32>(), 7);
+    /// # Ok(())
+    /// # });
+    /// ```
     pub fn entries<T: DeserializeOwned>(&self) -> Result<Vec<(String, T)>, SessionError> {
         let pairs = {
             let mut live = self.0.live();
@@ -156,6 +235,18 @@ impl SessionHandle {
     ///
     /// # Errors
     /// [`SessionError::HeadSent`] for a client-side session in a stream.
+    ///
+    /// ```
+    /// # mod doc { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/docs/browser.rs")); }
+    /// # doc::example(async |session, mut browser| {
+    /// session.login("user-17")?;
+    /// session.insert("draft", "Dear ..")?;
+    /// session.clear()?;
+    /// assert!(session.is_empty());
+    /// assert!(session.subject().is_some());
+    /// # Ok(())
+    /// # });
+    /// ```
     pub fn clear(&self) -> Result<(), SessionError> {
         let mut live = self.0.live();
         if live.is_new() && live.changes.journal.is_empty() {
@@ -183,13 +274,15 @@ impl SessionHandle {
     /// Nothing has changed then.
     ///
     /// ```
-    /// # fn example(session: &cloakroom_core::SessionHandle) -> Result<(), cloakroom_core::SessionError> {
+    /// # mod doc { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/docs/browser.rs")); }
+    /// # doc::example(async |session, browser| {
     /// let hits = session.update("hits", |hits: &mut u32| {
     ///     *hits += 1;
     ///     *hits
     /// })?;
+    /// assert_eq!(hits, 1);
     /// # Ok(())
-    /// # }
+    /// # });
     /// ```
     pub fn update<T, R>(
         &self,
@@ -225,6 +318,23 @@ impl SessionHandle {
     /// # Errors
     /// As [`update`](Self::update) and [`save`](Self::save). When the store fails, the change
     /// stays in the journal.
+    ///
+    /// ```
+    /// # mod doc { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/docs/browser.rs")); }
+    /// # doc::example(async |session, mut browser| {
+    /// session.insert("seats", 10)?;
+    /// # let session = browser.next().await;
+    /// # let other = browser.again().await;
+    /// # other.update_now("seats", |seats: &mut u32| *seats -= 1).await?;
+    /// // Another request has taken a seat since this one has opened the session.
+    /// let left = session.update_now("seats", |seats: &mut u32| {
+    ///     *seats -= 1;
+    ///     *seats
+    /// });
+    /// assert_eq!(left.await?, 8);
+    /// # Ok(())
+    /// # });
+    /// ```
     pub async fn update_now<T, R>(
         &self,
         key: &str,
@@ -247,6 +357,19 @@ impl SessionHandle {
     ///
     /// # Errors
     /// As [`get`](Self::get) and [`save`](Self::save).
+    ///
+    /// ```
+    /// # mod doc { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/docs/browser.rs")); }
+    /// # doc::example(async |session, mut browser| {
+    /// session.insert("order", "3 apples")?;
+    /// # let session = browser.next().await;
+    /// # let other = browser.again().await;
+    /// // The form is sent twice, and two requests ask at the same time.
+    /// assert_eq!(session.take_once("order").await?, Some("3 apples".to_owned()));
+    /// assert_eq!(other.take_once::<String>("order").await?, None);
+    /// # Ok(())
+    /// # });
+    /// ```
     pub async fn take_once<T: DeserializeOwned>(
         &self,
         key: &str,
@@ -313,8 +436,10 @@ impl SessionHandle {
     ) -> Result<(), SessionError> {
         let namespace = self.0.namespace()?;
         let before = live.size.unwrap_or_else(|| live.byte_len());
-        let replaced = live.value(key).map_or(0, |old| frame_length(key, &old));
-        let added = value.map_or(0, |new| frame_length(key, new));
+        let replaced = live
+            .value(key)
+            .map_or(0, |old| frame_length(key.as_bytes(), &old));
+        let added = value.map_or(0, |new| frame_length(key.as_bytes(), new));
         let after = before.saturating_sub(replaced) + added;
         let limit = namespace.settings.max_size;
         let error = match after > before && after > limit {

@@ -104,6 +104,16 @@ impl<S: Store> Conformance<S> {
     }
 
     /// Declares that the store can't list the sessions of a subject.
+    ///
+    /// ```
+    /// # use cloakroom_memory::MemoryStore;
+    /// # use cloakroom_testkit::{Conformance, Outcome};
+    /// # tokio::runtime::Runtime::new().unwrap().block_on(async {
+    /// let conformance = Conformance::new(|| async { MemoryStore::new() }).without_by_subject();
+    /// // MemoryStore can, so the declaration does not hold.
+    /// assert!(conformance.run_case("by_subject/unsupported").await.is_err());
+    /// # });
+    /// ```
     #[must_use]
     pub fn without_by_subject(mut self) -> Self {
         self.capabilities.by_subject = false;
@@ -111,6 +121,16 @@ impl<S: Store> Conformance<S> {
     }
 
     /// Declares that the store can't list everything.
+    ///
+    /// ```
+    /// # use cloakroom_memory::MemoryStore;
+    /// # use cloakroom_testkit::{Conformance, Outcome};
+    /// # tokio::runtime::Runtime::new().unwrap().block_on(async {
+    /// let conformance = Conformance::new(|| async { MemoryStore::new() }).without_scan();
+    /// // MemoryStore can, so the declaration does not hold.
+    /// assert!(conformance.run_case("scan/unsupported").await.is_err());
+    /// # });
+    /// ```
     #[must_use]
     pub fn without_scan(mut self) -> Self {
         self.capabilities.scan = false;
@@ -119,6 +139,16 @@ impl<S: Store> Conformance<S> {
 
     /// Declares that the store removes expired records by its own clock and sweeps nothing.
     /// Its clock has to be right to within half a minute.
+    ///
+    /// ```
+    /// # use cloakroom_memory::MemoryStore;
+    /// # use cloakroom_testkit::{Conformance, Outcome};
+    /// # tokio::runtime::Runtime::new().unwrap().block_on(async {
+    /// let conformance = Conformance::new(|| async { MemoryStore::new() }).expires_itself();
+    /// // MemoryStore does not, so the declaration does not hold.
+    /// assert!(conformance.run_case("sweep/is_not_needed").await.is_err());
+    /// # });
+    /// ```
     #[must_use]
     pub fn expires_itself(mut self) -> Self {
         self.capabilities.expires_itself = true;
@@ -127,6 +157,17 @@ impl<S: Store> Conformance<S> {
 
     /// Declares that the store takes data of `bytes` bytes, and refuses data of twice as many
     /// with `TooLarge`. A store without such a limit has to take 1 MiB.
+    ///
+    /// ```
+    /// # use cloakroom_memory::MemoryStore;
+    /// # use cloakroom_testkit::{Conformance, Outcome};
+    /// # tokio::runtime::Runtime::new().unwrap().block_on(async {
+    /// let make = || async { MemoryStore::builder().max_bytes(70_000).build() };
+    /// let conformance = Conformance::new(make).max_data(64 * 1024);
+    /// let outcome = conformance.run_case("format/too_large_is_refused").await;
+    /// assert_eq!(outcome, Ok(Outcome::Passed));
+    /// # });
+    /// ```
     #[must_use]
     pub fn max_data(mut self, bytes: usize) -> Self {
         self.capabilities.max_data = Some(bytes);
@@ -135,6 +176,20 @@ impl<S: Store> Conformance<S> {
 
     /// Declares that all stores that `make` makes are handles to the same data, as in several
     /// processes, and lets the cases use `count` of them at the same time: 1 by default.
+    ///
+    /// ```
+    /// # use cloakroom_memory::MemoryStore;
+    /// # use cloakroom_testkit::{Conformance, Outcome};
+    /// # tokio::runtime::Runtime::new().unwrap().block_on(async {
+    /// let store = MemoryStore::new();
+    /// let conformance = Conformance::new(move || {
+    ///     let store = store.clone(); // a connection of its own, for other stores
+    ///     async move { store }
+    /// });
+    /// let outcome = conformance.instances(4).run_case("create/never_overwrites").await;
+    /// assert_eq!(outcome, Ok(Outcome::Passed));
+    /// # });
+    /// ```
     #[must_use]
     pub fn instances(mut self, count: usize) -> Self {
         self.capabilities.instances = count.max(1);
@@ -143,6 +198,15 @@ impl<S: Store> Conformance<S> {
 
     /// Replays the random choices of an earlier run, whose seed is in its report. Without this
     /// every run draws another seed.
+    ///
+    /// ```
+    /// # use cloakroom_memory::MemoryStore;
+    /// # use cloakroom_testkit::{Conformance, Outcome};
+    /// # tokio::runtime::Runtime::new().unwrap().block_on(async {
+    /// let conformance = Conformance::new(|| async { MemoryStore::new() }).seed(7);
+    /// assert_eq!(conformance.report().await.seed, 7);
+    /// # });
+    /// ```
     #[must_use]
     pub fn seed(mut self, seed: u64) -> Self {
         self.seed = seed;
@@ -150,6 +214,17 @@ impl<S: Store> Conformance<S> {
     }
 
     /// How long a case may take before it counts as broken: 60 seconds by default.
+    ///
+    /// ```
+    /// # use cloakroom_memory::MemoryStore;
+    /// # use cloakroom_testkit::{Conformance, Outcome};
+    /// # tokio::runtime::Runtime::new().unwrap().block_on(async {
+    /// use std::time::Duration;
+    /// let conformance = Conformance::new(|| async { MemoryStore::new() })
+    ///     .time_limit(Duration::from_secs(5));
+    /// assert!(conformance.run_case("create/never_overwrites").await.is_ok());
+    /// # });
+    /// ```
     #[must_use]
     pub fn time_limit(mut self, limit: Duration) -> Self {
         self.time_limit = limit;
@@ -175,6 +250,17 @@ impl<S: Store> Conformance<S> {
     }
 
     /// Runs all cases and reports which rules the store breaks, without a panic.
+    ///
+    /// ```
+    /// # use cloakroom_memory::MemoryStore;
+    /// # use cloakroom_testkit::{Conformance, Outcome};
+    /// # tokio::runtime::Runtime::new().unwrap().block_on(async {
+    /// let conformance = Conformance::new(|| async { MemoryStore::new() }).without_scan();
+    /// let report = conformance.report().await;
+    /// assert!(!report.passed.is_empty());
+    /// assert_eq!(report.broken[0].name, "scan/unsupported"); // MemoryStore can scan
+    /// # });
+    /// ```
     pub async fn report(&self) -> Report {
         let mut report = Report::new(self.seed);
         for case in all() {

@@ -1,5 +1,6 @@
 use std::time::Duration;
 
+use bytes::Bytes;
 use cloakroom_store::{Loaded, Store, StoreErrorKind::Conflict, Timestamp, Version};
 
 use super::{
@@ -38,6 +39,12 @@ pub(super) fn cases<S: Store>() -> Vec<Case<S>> {
             rule: "a touch does not change the version: what was loaded before it may be replaced",
             needs: &[],
             run: |fixture| Box::pin(after_touch(fixture)),
+        },
+        Case {
+            name: "replace/needs_no_data",
+            rule: "replace and touch take what they expect without its data",
+            needs: &[],
+            run: |fixture| Box::pin(needs_no_data(fixture)),
         },
         Case {
             name: "replace/not_after_delete",
@@ -132,6 +139,19 @@ async fn after_touch<S: Store>(fixture: Fixture<S>) -> CaseResult {
     let (key, loaded) = fixture.create_new(&record).await?;
     record.last_seen = fixture.now();
     record.expires = record.expires.saturating_add(Duration::from_secs(5));
+    let touched = fixture.store().touch(&key, &record, &loaded).await?;
+    check(touched, || "the touch was refused".to_owned())?;
+    let next = fixture.record();
+    fixture.store().replace(&key, &next, &loaded).await?;
+    fixture.holds(&key, &next).await?;
+    Ok(())
+}
+
+async fn needs_no_data<S: Store>(fixture: Fixture<S>) -> CaseResult {
+    let mut record = fixture.record();
+    let (key, mut loaded) = fixture.create_new(&record).await?;
+    loaded.record.data = Bytes::new();
+    record.last_seen = fixture.now();
     let touched = fixture.store().touch(&key, &record, &loaded).await?;
     check(touched, || "the touch was refused".to_owned())?;
     let next = fixture.record();

@@ -42,6 +42,17 @@ impl RaceReport {
     ///
     /// # Panics
     /// When a promise was broken.
+    ///
+    /// ```
+    /// # use cloakroom_memory::MemoryStore;
+    /// # use cloakroom_testkit::Races;
+    /// # fn main() -> std::io::Result<()> {
+    /// let report = Races::new(|| async { MemoryStore::new() }).interleavings(5).run()?;
+    /// report.assert_kept();
+    /// assert_eq!(report.broken_cases, 0);
+    /// # Ok(())
+    /// # }
+    /// ```
     #[expect(clippy::panic, reason = "it is the assertion of a test kit")]
     #[track_caller]
     pub fn assert_kept(&self) {

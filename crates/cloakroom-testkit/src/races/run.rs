@@ -83,12 +83,34 @@ impl<S: Store> Races<S> {
 
     /// Sets the seed of the first random case; the others have those after it. By default it
     /// differs from run to run.
+    ///
+    /// ```
+    /// # use cloakroom_memory::MemoryStore;
+    /// # use cloakroom_testkit::Races;
+    /// # fn main() -> std::io::Result<()> {
+    /// let races = Races::new(|| async { MemoryStore::new() }).interleavings(5).seed(7);
+    /// let report = races.run()?;
+    /// assert_eq!(report.seed, 7);
+    /// assert_eq!(report.requests, races.run()?.requests); // the same races again
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn seed(self, seed: u64) -> Self {
         Self { seed, ..self }
     }
 
     /// Sets how many random cases [`run`](Self::run) plays. Default 2000.
+    ///
+    /// ```
+    /// # use cloakroom_memory::MemoryStore;
+    /// # use cloakroom_testkit::Races;
+    /// # fn main() -> std::io::Result<()> {
+    /// let report = Races::new(|| async { MemoryStore::new() }).interleavings(5).run()?;
+    /// assert_eq!(report.cases, 5);
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn interleavings(self, count: u64) -> Self {
         Self {
@@ -99,6 +121,16 @@ impl<S: Store> Races<S> {
 
     /// Sets how many schedules [`triples`](Self::triples) plays of each triple at most.
     /// Default 200.
+    ///
+    /// ```
+    /// # use cloakroom_memory::MemoryStore;
+    /// # use cloakroom_testkit::Races;
+    /// # fn main() -> std::io::Result<()> {
+    /// let report = Races::new(|| async { MemoryStore::new() }).schedules(1).triples()?;
+    /// assert!(report.cut_short > 0); // most triples have more schedules than one
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn schedules(self, most: usize) -> Self {
         Self {
@@ -108,6 +140,16 @@ impl<S: Store> Races<S> {
     }
 
     /// Sets how many threads play cases, each on a store of its own. Default 1.
+    ///
+    /// ```
+    /// # use cloakroom_memory::MemoryStore;
+    /// # use cloakroom_testkit::Races;
+    /// # fn main() -> std::io::Result<()> {
+    /// let report = Races::new(|| async { MemoryStore::new() }).interleavings(6).workers(2).run()?;
+    /// assert_eq!(report.cases, 6); // three for each
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn workers(self, count: usize) -> Self {
         Self {
@@ -142,6 +184,17 @@ impl<S: Store> Races<S> {
     ///
     /// # Errors
     /// When there is no runtime to be had.
+    ///
+    /// ```
+    /// # use cloakroom_memory::MemoryStore;
+    /// # use cloakroom_testkit::Races;
+    /// # fn main() -> std::io::Result<()> {
+    /// let report = Races::new(|| async { MemoryStore::new() }).schedules(1).triples()?;
+    /// report.assert_kept();
+    /// assert!(report.cases >= 165);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn triples(&self) -> io::Result<RaceReport> {
         let triples = Triple::all();
         let next = AtomicUsize::new(0);
@@ -157,6 +210,17 @@ impl<S: Store> Races<S> {
     ///
     /// # Errors
     /// When there is no runtime to be had.
+    ///
+    /// ```
+    /// # use cloakroom_memory::MemoryStore;
+    /// # use cloakroom_testkit::Races;
+    /// # fn main() -> std::io::Result<()> {
+    /// let report = Races::new(|| async { MemoryStore::new() }).storm(50)?;
+    /// report.assert_kept();
+    /// assert_eq!(report.requests, 50);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn storm(&self, requests: u64) -> io::Result<RaceReport> {
         let runtime = Builder::new_multi_thread()
             .worker_threads(THREADS)
@@ -182,6 +246,17 @@ impl<S: Store> Races<S> {
     ///
     /// # Errors
     /// When there is no such case, or no runtime to be had.
+    ///
+    /// ```
+    /// # use cloakroom_memory::MemoryStore;
+    /// # use cloakroom_testkit::Races;
+    /// # fn main() -> std::io::Result<()> {
+    /// let races = Races::new(|| async { MemoryStore::new() });
+    /// races.replay("17")?.assert_kept(); // a random case, by its seed
+    /// assert!(races.replay("no such case").is_err());
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn replay(&self, case: &str) -> io::Result<RaceReport> {
         let runtime = runtime()?;
         let store = runtime.block_on((self.make)()).into_any();

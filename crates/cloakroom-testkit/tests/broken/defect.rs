@@ -21,6 +21,7 @@ pub(crate) enum Defect {
     ReplaceKnowsAllVersionsOfAKey,
     ReplaceComparesRounded,
     ReplaceComparesTimes,
+    ReplaceComparesData,
     ReplaceKeepsTheSubject,
     ReplaceJudgesExpiry,
 

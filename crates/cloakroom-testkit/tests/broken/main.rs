@@ -48,6 +48,7 @@ const CAUGHT: &[(Defect, &[&str])] = &[
     ),
     (ReplaceComparesRounded, &["replace/compares_whole_versions"]),
     (ReplaceComparesTimes, &["replace/after_touch"]),
+    (ReplaceComparesData, &["replace/needs_no_data"]),
     (ReplaceKeepsTheSubject, &["replace/replaces_everything"]),
     (ReplaceJudgesExpiry, &["replace/judges_no_expiry"]),
     (TouchDoesNothing, &["touch/moves_forward"]),

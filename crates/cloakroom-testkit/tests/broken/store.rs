@@ -267,6 +267,9 @@ impl Store for BrokenStore {
             (ReplaceComparesTimes, Some(old)) if old.record.expires != expected.record.expires => {
                 return Err(conflict());
             }
+            (ReplaceComparesData, Some(old)) if old.record.data != expected.record.data => {
+                return Err(conflict());
+            }
             (ReplaceKeepsTheSubject, Some(old)) if record.subject.is_none() => {
                 record.subject = old.record.subject.clone();
             }

@@ -12,6 +12,18 @@ pub struct SessionRejection(SessionError);
 
 impl SessionRejection {
     /// The error, for those who want to answer it themselves.
+    ///
+    /// ```
+    /// use cloakroom_core::SessionError;
+    /// use cloakroom_tower::SessionRejection;
+    ///
+    /// let closed = SessionError::Closed { namespace: "admin".to_owned() };
+    /// let answer = match SessionRejection::from(closed).into_error() {
+    ///     SessionError::Closed { .. } => "Please use https.",
+    ///     _ => "Please try again.",
+    /// };
+    /// assert_eq!(answer, "Please use https.");
+    /// ```
     #[must_use]
     pub fn into_error(self) -> SessionError {
         self.0

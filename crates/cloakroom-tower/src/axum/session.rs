@@ -47,6 +47,38 @@ impl<N: NamespaceName> Session<N> {
     }
 
     /// The handle alone, for what outlives the handler.
+    ///
+    /// ```
+    /// # use cloakroom_core::Namespace;
+    /// use cloakroom_core::{SessionError, SessionHandle};
+    /// # use cloakroom_tower::{NamespaceName, Session, SessionRejection};
+    /// # struct Cart;
+    /// # impl NamespaceName for Cart {
+    /// #     const NAME: &'static str = "cart";
+    /// # }
+    /// async fn import(cart: Session<Cart>) -> Result<String, SessionRejection> {
+    ///     cart.insert("imported", false)?; // so that the response has the cookie
+    ///     tokio::spawn(note_import(cart.into_handle()));
+    ///     Ok("We are at it.".to_owned())
+    /// }
+    ///
+    /// async fn note_import(cart: SessionHandle) -> Result<(), SessionError> {
+    ///     cart.insert("imported", true)?;
+    ///     cart.save().await
+    /// }
+    /// # let store = cloakroom_memory::MemoryStore::new();
+    /// # let manager = cloakroom_core::SessionManager::builder()
+    /// #     .namespace(Namespace::new("cart", store.clone()))
+    /// #     .build()
+    /// #     .unwrap();
+    /// # let app = axum::Router::new()
+    /// #     .route("/", axum::routing::get(import))
+    /// #     .layer(cloakroom_tower::SessionLayer::new(manager));
+    /// # let request = http::Request::new(axum::body::Body::empty());
+    /// # let response = tower::ServiceExt::oneshot(app, request);
+    /// # let response = tokio::runtime::Runtime::new().unwrap().block_on(response).unwrap();
+    /// # assert_eq!(response.status(), 200);
+    /// ```
     #[must_use]
     pub fn into_handle(self) -> SessionHandle {
         self.handle
