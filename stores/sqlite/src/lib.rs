@@ -1,1 +1,131 @@
-//! Keeps cloakroom's sessions in an SQLite database.
+//! Keeps [cloakroom]'s sessions in a table of an SQLite database, shared by all processes of one
+//! machine.
+//!
+//! For an application on one machine: no server to run, changes that survive a loss of power, and
+//! loads that cost little more than a system call. For several machines use another store; for
+//! tests and for what may be lost, `cloakroom-memory`.
+//!
+//! ```
+//! use cloakroom_sqlite::SqliteStore;
+//! use cloakroom_store::{
+//!     Freshness, Key, NamespaceId, Record, SessionId, Store, Timestamp, Version,
+//! };
+//!
+//! # let dir = tempfile::tempdir()?;
+//! # let path = dir.path().join("sessions.db");
+//! let store = SqliteStore::open(path)?;
+//! # tokio::runtime::Runtime::new()?.block_on(async {
+//! let key = Key::new(NamespaceId::new("cart")?, SessionId::from_bytes([7; 16]));
+//! let now = Timestamp::from_millis(1_000);
+//! let record = Record::new(Version::from_bits(1), now, now, "three apples".into());
+//! store.create(&key, &record).await?;
+//! let loaded = store.load(&key, Freshness::Any).await?;
+//! assert_eq!(loaded.unwrap().record, record);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! # })?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # What it promises
+//!
+//! 1. **What is acknowledged is on the disk.** Each commit waits for it; [`Synchronous`] says what
+//!    the faster modes give up. A process that is killed at any moment loses nothing that it has
+//!    acknowledged, in any mode.
+//! 2. **A load answers from the database itself**, and sees every change that was acknowledged
+//!    before it, by any process. There is no cache that could be behind.
+//! 3. **One statement a call.** A replace is `UPDATE .. WHERE version = ..`, a sweep judges each
+//!    row in the statement that deletes it.
+//! 4. **A call is answered within half a second**, though another process holds the lock: a change
+//!    waits for that 400 ms at most, is `TimedOut` then, and nothing has happened. Loads and
+//!    listings wait for no writer. When the disk itself hangs, calls are given up after 2 seconds.
+//! 5. **It recovers by itself.** A full disk, a missing table, a damaged, deleted or replaced file
+//!    is `Unavailable` for as long as it lasts, and no longer. A database that is gone is not made
+//!    anew before the next [`open`](SqliteStore::open): that would end all sessions without a word.
+//! 6. **A row that is no record is `Corrupt`**, never a panic, and can be deleted. A damaged
+//!    *file* is `Unavailable`, so that nobody's session is replaced by an empty one for that.
+//! 7. **A call whose future is dropped** before its change has begun changes nothing, and holds
+//!    nothing up.
+//!
+//! # What a call costs
+//!
+//! A **change** goes to the one thread that writes. What comes while that one waits for the disk
+//! goes out together with the next commit, up to 256 changes or 20 ms of work, and each call has
+//! its own outcome; a change that comes alone is committed at once. So a commit's wait for the
+//! disk, 0.1 to 10 ms, is what a lone change costs, and is shared under load.
+//! [`SqliteStore::stats`] tells how many changes share a commit.
+//!
+//! A **load** is answered on the thread of its caller, and its future is ready at once: that takes
+//! about 5 µs, where a hand-over to another thread and back adds 5 to 100. It waits for no lock:
+//! where SQLite would wait, the store's own reading thread takes over, as it does for listings.
+//! What it may wait for is the disk, when the page is not in memory. So that a disk that hangs
+//! can't stop a program, one caller fewer than there are cores loads at the same time
+//! ([`inline_loads`](SqliteStoreBuilder::inline_loads)), and for a second after a load that took
+//! more than 50 ms all go to the reading thread. On a runtime with one thread a disk that hangs
+//! holds up that thread; with `inline_loads(0)` it does not.
+//!
+//! A store has four threads (writer, reader, log, timer) and up to 16 MiB of cache for each of its
+//! connections: three, and one for each inline load. It needs no runtime. The log is moved to the
+//! database beside the writer, and has up to about 32 MiB.
+//!
+//! # The database
+//!
+//! ```sql
+//! CREATE TABLE "cloakroom_sessions" (
+//!     namespace TEXT NOT NULL,
+//!     id BLOB NOT NULL CHECK (length(id) = 16),
+//!     version INTEGER NOT NULL, -- 64 random bits
+//!     created INTEGER NOT NULL, -- milliseconds since 1970-01-01 UTC, as all times
+//!     last_seen INTEGER NOT NULL,
+//!     expires INTEGER NOT NULL,
+//!     subject TEXT,
+//!     data BLOB NOT NULL,
+//!     PRIMARY KEY (namespace, id)
+//! ) STRICT;
+//! ```
+//!
+//! Two indexes, for sweeping and for the sessions of a subject, and the table
+//! `cloakroom_sessions_schema` with the schema's versions go with it. Opening a store makes them
+//! and brings them up to date; [`SqliteStoreBuilder::migrations`] gives the SQL to whoever does
+//! that by hand. Times from the year 292 million on are negative.
+//!
+//! - The file is made with mode 0600, and so are the log (`-wal`) and the index (`-shm`) beside it.
+//!   All three belong together: never copy, move or delete one of them while a program uses it.
+//!   `VACUUM INTO` makes a copy at any moment. A restored copy takes effect when it is renamed over
+//!   the file after `PRAGMA wal_checkpoint(TRUNCATE)`, with the programs stopped if they can be.
+//! - The database is put into WAL mode and stays there. That needs a local disk: on a network file
+//!   system it fails, or damages the database. Programs in several containers on one machine may
+//!   share it if the volume is local.
+//! - The processes run as one user, who may write to the folder too. Where others may write to the
+//!   file, they can do anything to the sessions but open them.
+//! - Other tables in the file are left alone. Those who write to them take the same one lock of the
+//!   file: a long transaction of theirs makes changes here `TimedOut`.
+//! - The file does not shrink by itself. What a sweep frees is used again; `VACUUM` gives it back,
+//!   and locks the database for as long as it takes.
+//! - Deleted data stays in free pages of the file, and in backups, until it is overwritten.
+//! - SQLite is compiled in. A program can have one SQLite only: with a crate that brings another
+//!   version of `libsqlite3-sys`, such as sqlx's, cargo refuses to build.
+//!
+//! [cloakroom]: https://docs.rs/cloakroom
+
+mod address;
+mod builder;
+mod checkpoint;
+mod connection;
+mod cursor;
+mod error;
+mod file;
+mod readers;
+mod row;
+mod schema;
+mod shared;
+mod statements;
+mod stats;
+mod store;
+mod timer;
+mod write;
+mod writer;
+
+pub use builder::{SqliteStoreBuilder, Synchronous};
+pub use error::OpenError;
+pub use stats::Stats;
+pub use store::SqliteStore;
