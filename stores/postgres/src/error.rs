@@ -1,0 +1,342 @@
+use std::{error::Error, fmt, sync::Arc};
+
+use cloakroom_store::{Operation, StoreError, StoreErrorKind};
+use tokio_postgres::error::{DbError, Severity};
+
+/// A store could not be opened.
+///
+/// `Display` says what to do; what the server said is in [`source`](Error::source). Neither shows
+/// the URL, which may hold a password.
+#[derive(Debug)]
+pub struct ConnectError(Reason);
+
+#[derive(Debug)]
+enum Reason {
+    InvalidUrl,
+    InvalidName(String),
+    #[cfg(not(feature = "tls"))]
+    NoTls,
+    #[cfg(feature = "tls")]
+    Tls(Failure),
+    NoRuntime,
+    Unreachable(Failure),
+    NotMigrated {
+        found: i32,
+        known: i32,
+    },
+    TooNew {
+        found: i32,
+        known: i32,
+    },
+    Migration(Failure),
+}
+
+impl ConnectError {
+    pub(crate) const fn invalid_url() -> Self {
+        Self(Reason::InvalidUrl)
+    }
+
+    pub(crate) fn invalid_name(name: &str) -> Self {
+        Self(Reason::InvalidName(name.chars().take(64).collect()))
+    }
+
+    #[cfg(not(feature = "tls"))]
+    pub(crate) const fn no_tls() -> Self {
+        Self(Reason::NoTls)
+    }
+
+    #[cfg(feature = "tls")]
+    pub(crate) fn tls(error: impl Error + Send + Sync + 'static) -> Self {
+        Self(Reason::Tls(Failure::new(StoreErrorKind::Other, error)))
+    }
+
+    pub(crate) const fn no_runtime() -> Self {
+        Self(Reason::NoRuntime)
+    }
+
+    pub(crate) const fn unreachable(failure: Failure) -> Self {
+        Self(Reason::Unreachable(failure))
+    }
+
+    pub(crate) const fn not_migrated(found: i32, known: i32) -> Self {
+        Self(Reason::NotMigrated { found, known })
+    }
+
+    pub(crate) const fn too_new(found: i32, known: i32) -> Self {
+        Self(Reason::TooNew { found, known })
+    }
+
+    pub(crate) const fn migration(failure: Failure) -> Self {
+        Self(Reason::Migration(failure))
+    }
+}
+
+impl fmt::Display for ConnectError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0 {
+            Reason::InvalidUrl => f.write_str(
+                "the PostgreSQL URL can't be read: write it as \
+                 postgres://user:password@host:5432/database, special characters percent-encoded",
+            ),
+            Reason::InvalidName(name) => write!(
+                f,
+                "{name:?} is no name for a table or a schema here: use 1 to 48 lower-case \
+                 letters, digits and _, no digit first"
+            ),
+            #[cfg(not(feature = "tls"))]
+            Reason::NoTls => f.write_str(
+                "the PostgreSQL URL says sslmode=require, which needs the feature `tls` of \
+                 cloakroom-postgres",
+            ),
+            #[cfg(feature = "tls")]
+            Reason::Tls(_) => f.write_str("the certificates for PostgreSQL can't be used"),
+            Reason::NoRuntime => f.write_str(
+                "a PostgreSQL store is opened inside a tokio runtime, with its I/O and timers on",
+            ),
+            Reason::Unreachable(_) => f.write_str("PostgreSQL can't be reached"),
+            Reason::NotMigrated { found, known } => write!(
+                f,
+                "the session table is at version {found}, this program needs {known}: run what \
+                 `PostgresStore::migrations` prints, or open the store without `migrate(false)`"
+            ),
+            Reason::TooNew { found, known } => write!(
+                f,
+                "the session table is at version {found}, this program knows versions up to \
+                 {known}: update cloakroom-postgres"
+            ),
+            Reason::Migration(_) => f.write_str(
+                "the session table can't be made: let the user create tables, or have a \
+                 database administrator run what `PostgresStore::migrations` prints",
+            ),
+        }
+    }
+}
+
+impl Error for ConnectError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match &self.0 {
+            #[cfg(feature = "tls")]
+            Reason::Tls(failure) => Some(&*failure.cause),
+            Reason::Unreachable(failure) | Reason::Migration(failure) => Some(&*failure.cause),
+            _ => None,
+        }
+    }
+}
+
+/// What a call failed with. One failure may be that of many calls.
+#[derive(Debug, Clone)]
+pub(crate) struct Failure {
+    pub(crate) kind: StoreErrorKind,
+    pub(crate) remedy: Remedy,
+    /// Whether the connection is of no more use.
+    pub(crate) reconnect: bool,
+    cause: Arc<dyn Error + Send + Sync>,
+}
+
+/// What can be done about a failure. All but `Report` say that nothing was carried out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Remedy {
+    /// Nothing.
+    Report,
+    /// The same statement again.
+    Again,
+    /// Each call in a statement of its own: one of them is to blame.
+    Apart,
+    /// Plainer SQL, which this engine knows.
+    Plainer,
+}
+
+impl Failure {
+    pub(crate) fn new(kind: StoreErrorKind, cause: impl Error + Send + Sync + 'static) -> Self {
+        Self {
+            kind,
+            remedy: Remedy::Report,
+            reconnect: false,
+            cause: Arc::new(cause),
+        }
+    }
+
+    pub(crate) fn said(kind: StoreErrorKind, what: &'static str) -> Self {
+        Self::new(kind, Said { what, cause: None })
+    }
+
+    pub(crate) fn timed_out() -> Self {
+        Self::said(
+            StoreErrorKind::TimedOut,
+            "PostgreSQL did not answer within the timeout of the store",
+        )
+    }
+
+    pub(crate) fn is_sql_state(&self, code: &str) -> bool {
+        let mut error: Option<&(dyn Error + 'static)> = Some(&*self.cause);
+        while let Some(level) = error {
+            if let Some(error) = level.downcast_ref::<DbError>() {
+                return error.code().code() == code;
+            }
+            error = level.source();
+        }
+        false
+    }
+
+    pub(crate) fn is_lock(&self) -> bool {
+        self.is_sql_state("55P03")
+    }
+
+    pub(crate) fn during(self, operation: Operation) -> StoreError {
+        StoreError::new(self.kind, operation).with_source(Shared(self.cause))
+    }
+}
+
+impl From<tokio_postgres::Error> for Failure {
+    fn from(error: tokio_postgres::Error) -> Self {
+        use StoreErrorKind::{Other, Unavailable};
+        let Some(said) = error.as_db_error() else {
+            // The connection is gone; anything else is a mistake in this crate.
+            let is_gone = error.is_closed() || error.source().is_some_and(is_io);
+            let kind = if is_gone { Unavailable } else { Other };
+            return Self::new(kind, error);
+        };
+        let verdict = judge(said);
+        let mut failure = match verdict.hint {
+            None => Self::new(verdict.kind, error),
+            Some(what) => {
+                let cause = Some(error);
+                Self::new(verdict.kind, Said { what, cause })
+            }
+        };
+        failure.remedy = verdict.remedy;
+        failure.reconnect = verdict.reconnect;
+        failure
+    }
+}
+
+fn is_io(error: &(dyn Error + 'static)) -> bool {
+    error.is::<std::io::Error>()
+}
+
+struct Verdict {
+    kind: StoreErrorKind,
+    remedy: Remedy,
+    reconnect: bool,
+    hint: Option<&'static str>,
+}
+
+impl Verdict {
+    const fn new(kind: StoreErrorKind, remedy: Remedy) -> Self {
+        Self {
+            kind,
+            remedy,
+            reconnect: false,
+            hint: None,
+        }
+    }
+
+    const fn reconnect(self) -> Self {
+        Self {
+            reconnect: true,
+            ..self
+        }
+    }
+
+    const fn hint(self, hint: &'static str) -> Self {
+        Self {
+            hint: Some(hint),
+            ..self
+        }
+    }
+}
+
+/// An error of severity ERROR has rolled the statement back; what comes after that is certain.
+fn judge(error: &DbError) -> Verdict {
+    use Remedy::{Again, Apart, Plainer, Report};
+    use StoreErrorKind::{Other, TimedOut, TooLarge, Unavailable};
+    const MISSING: &str = "the session table is not there, or not this program's: run what \
+                           `PostgresStore::migrations` prints, or open the store without \
+                           `migrate(false)`";
+    const POOLED: &str = "the server has lost a prepared statement: behind PgBouncer in \
+                          transaction mode open the store with `prepared(false)`";
+    if matches!(
+        error.parsed_severity(),
+        Some(Severity::Fatal | Severity::Panic)
+    ) {
+        // The connection ends; a COMMIT may have been under way.
+        return Verdict::new(Unavailable, Report).reconnect();
+    }
+    match error.code().code() {
+        // serialization_failure, deadlock_detected
+        "40001" | "40P01" => Verdict::new(Unavailable, Again),
+        // statement_completion_unknown
+        "40003" => Verdict::new(Unavailable, Report),
+        // lock_not_available
+        "55P03" => Verdict::new(TimedOut, Apart).hint("a lock was not to be had in time"),
+        // query_canceled
+        "57014" => Verdict::new(TimedOut, Report),
+        // "cached plan must not change result type"
+        "0A000" if error.routine() == Some("RevalidateCachedQuery") => {
+            Verdict::new(Unavailable, Again).reconnect()
+        }
+        "0A000" => Verdict::new(Other, Plainer),
+        // invalid_sql_statement_name, duplicate_prepared_statement
+        "26000" | "42P05" => Verdict::new(Other, Again).reconnect().hint(POOLED),
+        // read_only_sql_transaction: this server is a standby now; the next may be the primary
+        "25006" => Verdict::new(Unavailable, Report)
+            .reconnect()
+            .hint("the database is read-only"),
+        // undefined_table, invalid_schema_name, undefined_column
+        "42P01" | "3F000" | "42703" => Verdict::new(Other, Report).hint(MISSING),
+        // insufficient_privilege
+        "42501" => Verdict::new(Other, Report)
+            .hint("the user needs SELECT, INSERT, UPDATE and DELETE on the session table"),
+        // program_limit_exceeded
+        "54000" => Verdict::new(TooLarge, Apart),
+        // connection, resources, operator, system, authorization, catalog
+        code if ["08", "53", "57", "58", "28", "3D"]
+            .iter()
+            .any(|class| code.starts_with(class)) =>
+        {
+            Verdict::new(Unavailable, Report).reconnect()
+        }
+        _ => Verdict::new(Other, Apart),
+    }
+}
+
+/// A sentence of this crate, above what the driver said.
+#[derive(Debug)]
+struct Said {
+    what: &'static str,
+    cause: Option<tokio_postgres::Error>,
+}
+
+impl fmt::Display for Said {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.what)
+    }
+}
+
+impl Error for Said {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        let cause = self.cause.as_ref();
+        cause.map(|cause| -> &(dyn Error + 'static) { cause })
+    }
+}
+
+/// The cause of several failures.
+struct Shared(Arc<dyn Error + Send + Sync>);
+
+impl fmt::Debug for Shared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&self.0, f)
+    }
+}
+
+impl fmt::Display for Shared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.0, f)
+    }
+}
+
+impl Error for Shared {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.0.source()
+    }
+}

@@ -1,0 +1,132 @@
+//! Where connections come from.
+
+use std::time::Duration;
+
+use cloakroom_store::StoreErrorKind;
+use tokio::{runtime::Handle, task::AbortHandle, time::timeout};
+use tokio_postgres::{Client, Config, NoTls, config::SslMode};
+
+use crate::{ConnectError, error::Failure};
+
+/// What makes connections.
+pub(crate) enum Source {
+    Plain(Box<Config>),
+    #[cfg(feature = "tls")]
+    Tls(Box<Config>, crate::tls::Connector),
+    #[cfg(feature = "deadpool-postgres-0_14")]
+    Pool(deadpool_postgres::Pool),
+}
+
+impl Source {
+    pub(crate) fn from_url(
+        url: &str,
+        #[cfg(feature = "tls")] roots: Option<&[u8]>,
+    ) -> Result<Self, ConnectError> {
+        // What the driver says of a bad URL may quote a part of it.
+        let mut config: Config = url.parse().map_err(|_| ConnectError::invalid_url())?;
+        if config.get_application_name().is_none() {
+            config.application_name("cloakroom");
+        }
+        if config.get_ssl_mode() == SslMode::Require {
+            #[cfg(feature = "tls")]
+            return Ok(Self::Tls(Box::new(config), crate::tls::connector(roots)?));
+            #[cfg(not(feature = "tls"))]
+            return Err(ConnectError::no_tls());
+        }
+        config.ssl_mode(SslMode::Disable);
+        Ok(Self::Plain(Box::new(config)))
+    }
+
+    /// A new connection.
+    pub(crate) async fn open(&self, patience: Duration) -> Result<Session, Failure> {
+        match timeout(patience, self.connect()).await {
+            Ok(result) => result,
+            Err(_) => Err(Failure::said(
+                StoreErrorKind::Unavailable,
+                "PostgreSQL took no connection within the connect timeout",
+            )),
+        }
+    }
+
+    async fn connect(&self) -> Result<Session, Failure> {
+        match self {
+            Self::Plain(config) => {
+                let (client, connection) = config.connect(NoTls).await.map_err(refused)?;
+                Ok(Session::own(client, connection))
+            }
+            #[cfg(feature = "tls")]
+            Self::Tls(config, connector) => {
+                let connected = config.connect(connector.clone()).await;
+                let (client, connection) = connected.map_err(refused)?;
+                Ok(Session::own(client, connection))
+            }
+            #[cfg(feature = "deadpool-postgres-0_14")]
+            Self::Pool(pool) => {
+                let taken = pool.get().await;
+                let client =
+                    taken.map_err(|error| Failure::new(StoreErrorKind::Unavailable, error))?;
+                Ok(Session::Pooled(Some(client)))
+            }
+        }
+    }
+}
+
+/// Whatever keeps a connection from being made, the server is of no use now.
+fn refused(error: tokio_postgres::Error) -> Failure {
+    let mut failure = Failure::from(error);
+    failure.kind = StoreErrorKind::Unavailable;
+    failure
+}
+
+/// A connection. It ends when this is dropped, whatever it waits for.
+pub(crate) enum Session {
+    Own {
+        client: Client,
+        driver: AbortHandle,
+    },
+    #[cfg(feature = "deadpool-postgres-0_14")]
+    Pooled(Option<deadpool_postgres::Object>),
+}
+
+impl Session {
+    fn own(
+        client: Client,
+        connection: impl Future<Output = Result<(), tokio_postgres::Error>> + Send + 'static,
+    ) -> Self {
+        // Calls learn from their own errors how a connection has ended.
+        let driver = Handle::current().spawn(async move { drop(connection.await) });
+        let driver = driver.abort_handle();
+        Self::Own { client, driver }
+    }
+
+    pub(crate) fn client(&self) -> Option<&Client> {
+        match self {
+            Self::Own { client, .. } => Some(client),
+            #[cfg(feature = "deadpool-postgres-0_14")]
+            Self::Pooled(client) => client.as_ref().map(|client| &***client),
+        }
+    }
+
+    /// Ends it although others may still use it.
+    pub(crate) fn abort(&self) {
+        match self {
+            Self::Own { driver, .. } => driver.abort(),
+            // The pool has its driver; the connection ends when its last call is dropped.
+            #[cfg(feature = "deadpool-postgres-0_14")]
+            Self::Pooled(_) => {}
+        }
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        match self {
+            Self::Own { driver, .. } => driver.abort(),
+            // It has settings and statements of the store, so it does not go back.
+            #[cfg(feature = "deadpool-postgres-0_14")]
+            Self::Pooled(client) => {
+                drop(client.take().map(deadpool_postgres::Object::take));
+            }
+        }
+    }
+}

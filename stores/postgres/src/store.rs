@@ -1,0 +1,202 @@
+use std::{fmt, sync::Arc};
+
+use cloakroom_store::{
+    Cursor, Freshness, Key, Loaded, Operation, Page, Record, Store, StoreError, StoreErrorKind,
+    Subject, Tag, Timestamp,
+};
+
+use crate::{
+    ConnectError, PostgresStoreBuilder, call::Change, listing, migrate, name::TableName, row,
+    shared::Shared, sql::Query, sweep,
+};
+
+/// Keeps sessions in a table of a PostgreSQL database.
+///
+/// Cheap to clone; clones are one store and share its connections. Any number of stores, in any
+/// number of processes, may use one table.
+#[derive(Clone)]
+pub struct PostgresStore {
+    shared: Arc<Shared>,
+}
+
+impl PostgresStore {
+    /// The table of a store that is not told another one.
+    pub const DEFAULT_TABLE: &'static str = "cloakroom_sessions";
+
+    /// Connects with the default settings, and makes the table if it is not there.
+    ///
+    /// The URL is `postgres://user:password@host:port/database`, with the parameters that
+    /// [tokio-postgres](https://docs.rs/tokio-postgres/0.7/tokio_postgres/config/struct.Config.html)
+    /// knows: several hosts and `target_session_attrs=read-write` follow a primary. Connections
+    /// are encrypted when it says `sslmode=require`, which needs the feature `tls`; the
+    /// certificate and the host name are verified then. Without it they are not encrypted.
+    ///
+    /// # Errors
+    /// As [`PostgresStoreBuilder::connect`].
+    ///
+    /// ```no_run
+    /// # async fn run() -> Result<(), cloakroom_postgres::ConnectError> {
+    /// use cloakroom_postgres::PostgresStore;
+    ///
+    /// let store = PostgresStore::connect("postgres://app:secret@localhost/shop").await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub async fn connect(url: &str) -> Result<Self, ConnectError> {
+        Self::builder(url).connect().await
+    }
+
+    /// A store with other settings.
+    pub fn builder(url: &str) -> PostgresStoreBuilder {
+        PostgresStoreBuilder::from_url(url)
+    }
+
+    /// A store on connections of the application's own pool.
+    ///
+    /// It takes `readers` + `writers` connections out of the pool and one more when it sweeps or
+    /// lists, and keeps them: give the pool room for that. It configures their sessions, so when
+    /// it is done with one it does not go back, and the pool makes another.
+    ///
+    /// ```no_run
+    /// # async fn run(pool: deadpool_postgres::Pool) -> Result<(), cloakroom_postgres::ConnectError> {
+    /// use cloakroom_postgres::PostgresStore;
+    ///
+    /// let store = PostgresStore::from_deadpool_0_14(pool).table("sessions").connect().await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[cfg(feature = "deadpool-postgres-0_14")]
+    pub fn from_deadpool_0_14(pool: deadpool_postgres::Pool) -> PostgresStoreBuilder {
+        PostgresStoreBuilder::from_pool(pool)
+    }
+
+    /// The SQL that makes the table, for a database administrator to run. It may run again, and
+    /// brings a table of any earlier version up to date.
+    ///
+    /// # Errors
+    /// When a name is not 1 to 48 lower-case letters, digits and `_`, no digit first.
+    ///
+    /// ```
+    /// use cloakroom_postgres::PostgresStore;
+    ///
+    /// let sql = PostgresStore::migrations(Some("web"), "sessions")?;
+    /// assert!(sql.contains(r#"CREATE TABLE IF NOT EXISTS "web"."sessions""#));
+    /// # Ok::<(), cloakroom_postgres::ConnectError>(())
+    /// ```
+    pub fn migrations(schema: Option<&str>, table: &str) -> Result<String, ConnectError> {
+        Ok(migrate::print(&TableName::new(schema, table)?))
+    }
+
+    pub(crate) fn new(shared: Shared) -> Self {
+        Self {
+            shared: Arc::new(shared),
+        }
+    }
+
+    pub(crate) fn shared(&self) -> &Shared {
+        &self.shared
+    }
+
+    fn check_size(&self, record: &Record, operation: Operation) -> Result<(), StoreError> {
+        let (size, limit) = (record.data.len(), self.shared.settings.max_data_size);
+        if size > limit {
+            let source = format!("the record has {size} bytes of data, {limit} are allowed");
+            return Err(StoreError::new(StoreErrorKind::TooLarge, operation).with_source(source));
+        }
+        Ok(())
+    }
+}
+
+impl Store for PostgresStore {
+    fn answers_from_copies(&self) -> bool {
+        false
+    }
+
+    async fn load(&self, key: &Key, _: Freshness) -> Result<Option<Loaded>, StoreError> {
+        let load = async {
+            let key: [&[u8]; 2] = [key.id.as_bytes(), key.namespace.as_str().as_bytes()];
+            let [id, namespace] = &key;
+            let lane = self.shared.reader()?;
+            let rows = lane.read(Query::Load, &[id, namespace]).await?;
+            let record = rows.first().map(row::record).transpose()?;
+            Ok(record.map(Loaded::new))
+        };
+        self.shared.quickly(Operation::Load, load).await
+    }
+
+    async fn create(&self, key: &Key, record: &Record) -> Result<Tag, StoreError> {
+        self.check_size(record, Operation::Create)?;
+        let create = Change::Create(record.clone());
+        match self.shared.write(Operation::Create, key, create).await? {
+            true => Ok(Tag::NONE),
+            false => Err(StoreError::new(
+                StoreErrorKind::AlreadyExists,
+                Operation::Create,
+            )),
+        }
+    }
+
+    async fn replace(
+        &self,
+        key: &Key,
+        record: &Record,
+        expected: &Loaded,
+    ) -> Result<Tag, StoreError> {
+        self.check_size(record, Operation::Replace)?;
+        let replace = Change::replace(record, expected);
+        match self.shared.write(Operation::Replace, key, replace).await? {
+            true => Ok(Tag::NONE),
+            false => Err(StoreError::new(
+                StoreErrorKind::Conflict,
+                Operation::Replace,
+            )),
+        }
+    }
+
+    async fn touch(
+        &self,
+        key: &Key,
+        record: &Record,
+        expected: &Loaded,
+    ) -> Result<bool, StoreError> {
+        let touch = Change::touch(record, expected);
+        self.shared.write(Operation::Touch, key, touch).await
+    }
+
+    async fn delete(&self, key: &Key) -> Result<bool, StoreError> {
+        self.shared
+            .write(Operation::Delete, key, Change::Delete)
+            .await
+    }
+
+    async fn sweep(&self, now: Timestamp, limit: usize) -> Result<usize, StoreError> {
+        sweep::sweep(&self.shared, now, limit).await
+    }
+
+    async fn by_subject(
+        &self,
+        namespace: &str,
+        subject: &Subject,
+        after: Option<&Cursor>,
+        limit: usize,
+    ) -> Result<Page, StoreError> {
+        listing::by_subject(&self.shared, namespace, subject, after, limit).await
+    }
+
+    async fn scan(&self, after: Option<&Cursor>, limit: usize) -> Result<Page, StoreError> {
+        listing::scan(&self.shared, after, limit).await
+    }
+}
+
+impl fmt::Debug for PostgresStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let settings = &self.shared.settings;
+        f.debug_struct("PostgresStore")
+            .field("table", &settings.table)
+            .field("readers", &settings.readers)
+            .field("writers", &settings.writers)
+            .field("timeout", &settings.timeout)
+            .field("max_data_size", &settings.max_data_size)
+            .finish_non_exhaustive()
+    }
+}
