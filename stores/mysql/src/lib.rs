@@ -1,1 +1,0 @@
-//! Keeps cloakroom's sessions in MySQL or MariaDB.
