@@ -6,7 +6,8 @@
 //!
 //! The life of a request, in the files of this crate: `request` begins and ends it, `ticket` reads
 //! what the client sent, `open` loads and judges, `session` is what the application uses, `journal`
-//! keeps its changes, `commit` writes them.
+//! keeps its changes, `commit` writes them. Beside requests, `subjects` lists and ends the sessions
+//! of a user, and `sweeper` removes what has expired.
 //!
 //! It needs a tokio runtime with time enabled wherever a store does not answer at once.
 //!
@@ -42,6 +43,7 @@ mod request;
 mod sealed;
 mod session;
 mod shared;
+mod subjects;
 mod sweeper;
 mod ticket;
 mod token;
@@ -61,6 +63,7 @@ pub use namespace::{CorruptPolicy, EndedPolicy, FailurePolicy, Namespace, Replac
 pub use random::{OsRandom, Random, RandomError};
 pub use request::{RequestSessions, Unopened};
 pub use session::{Rotation, SessionHandle};
+pub use subjects::{SessionPage, SessionSummary, Subjects};
 pub use sweeper::{Sweeper, Sweeping};
 pub use token::Token;
 

@@ -10,7 +10,7 @@ use crate::{
     random::{OsRandom, Random},
     shared::Shared,
 };
-use cloakroom_store::{SessionId, Timestamp};
+use cloakroom_store::{SessionId, StoreError, Timestamp};
 
 /// All namespaces of an application: checked once, then immutable. Cheap to clone.
 ///
@@ -131,6 +131,15 @@ impl ManagerState {
             kind,
         };
         emit(self.observer.as_deref(), event);
+    }
+
+    /// Tells of a store call that failed; what the driver said goes to the log alone.
+    pub(crate) fn report(&self, namespace: &str, id: Option<SessionId>, error: &StoreError) {
+        let kind = EventKind::StoreFailed(error.operation(), error.kind());
+        self.emit(namespace, id, kind);
+        if let Some(source) = std::error::Error::source(error) {
+            tracing::error!(target: "cloakroom", namespace, source, "{error}");
+        }
     }
 }
 

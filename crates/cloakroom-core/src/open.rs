@@ -90,7 +90,12 @@ pub(crate) fn judge(
 
 /// Both what the record says and what the limits say now: limits that were shortened count for
 /// the sessions that there are.
-fn has_expired(record: &Record, envelope: &Envelope, settings: &Settings, now: Timestamp) -> bool {
+pub(crate) fn has_expired(
+    record: &Record,
+    envelope: &Envelope,
+    settings: &Settings,
+    now: Timestamp,
+) -> bool {
     let limits = settings.limits.of_session(envelope.lifetime);
     let by_limits = limits.expires(envelope.limit_began, record.last_seen);
     now >= record.expires.min(by_limits)

@@ -47,7 +47,9 @@
 //! None is on by default.
 //! - `axum`: extractors for axum 0.8, and the tower layer.
 //! - `tower`: the layer alone.
-//! - `memory`, `file`: stores.
+//! - `memory`, `file`, `sqlite`, `postgres`, `redis`, `memcached`: stores. `tiered`: one of them in
+//!   front of another.
+//! - `postgres-tls`, `redis-tls`: encrypted connections to them.
 //! - `client-side`: namespaces whose sessions are in their cookies.
 //! - `json`: values encoded as JSON.
 //!
@@ -57,15 +59,25 @@ pub use cloakroom_core::{
     Clock, Codec, ConfigError, ConfigProblem, Cookie, CorruptPolicy, EndedPolicy, Event, EventKind,
     FailurePolicy, Limits, Namespace, NamespaceInfo, NamespaceName, Observer, Random, RandomError,
     ReplacedTokenPolicy, RequestHead, RequestSessions, Rotation, SameSite, Scheme, SessionError,
-    SessionHandle, SessionManager, SessionManagerBuilder, Sweeper, Sweeping, SystemClock, Token,
-    VoidReason, days, hours, minutes,
+    SessionHandle, SessionManager, SessionManagerBuilder, SessionPage, SessionSummary, Subjects,
+    Sweeper, Sweeping, SystemClock, Token, VoidReason, days, hours, minutes,
 };
 #[cfg(feature = "client-side")]
 pub use cloakroom_core::{KeyError, KeyId, KeyRing, SecretKey};
 #[cfg(feature = "file")]
 pub use cloakroom_file::FileStore;
+#[cfg(feature = "memcached")]
+pub use cloakroom_memcached::MemcachedStore;
 #[cfg(feature = "memory")]
 pub use cloakroom_memory::MemoryStore;
+#[cfg(feature = "postgres")]
+pub use cloakroom_postgres::PostgresStore;
+#[cfg(feature = "redis")]
+pub use cloakroom_redis::RedisStore;
+#[cfg(feature = "sqlite")]
+pub use cloakroom_sqlite::SqliteStore;
+#[cfg(feature = "tiered")]
+pub use cloakroom_tiered::TieredStore;
 #[cfg(feature = "tower")]
 pub use cloakroom_tower::{RequestView, SessionLayer, SessionService};
 #[cfg(feature = "axum")]

@@ -1,5 +1,7 @@
 //! The languages of the shop.
 
+use std::time::Duration;
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) enum Language {
     #[default]
@@ -28,6 +30,19 @@ impl Language {
         match self {
             Self::English => english,
             Self::German => german,
+        }
+    }
+
+    pub(crate) fn ago(self, time: Duration) -> String {
+        let minutes = time.as_secs() / 60;
+        let time = match (minutes / 60, minutes % 60) {
+            (0, 0) => return self.say("just now", "gerade eben").to_owned(),
+            (0, minutes) => format!("{minutes} min"),
+            (hours, minutes) => format!("{hours} h {minutes} min"),
+        };
+        match self {
+            Self::English => format!("{time} ago"),
+            Self::German => format!("vor {time}"),
         }
     }
 

@@ -12,6 +12,7 @@ mod products;
 mod routes;
 mod sessions;
 mod state;
+mod stores;
 
 use std::{error::Error, io, net::SocketAddr, path::PathBuf, process::ExitCode, time::Duration};
 
@@ -43,7 +44,9 @@ async fn run() -> Result<(), Box<dyn Error>> {
     tracing_subscriber::fmt().with_writer(io::stderr).init();
     let options = Options::read(std::env::args().skip(1))?;
 
-    let sessions = sessions::manager(&options.data)?;
+    std::fs::create_dir_all(&options.data)?;
+    let store = stores::open(&options.store()).await?;
+    let sessions = sessions::manager(&options.data, store)?;
     let _sweeping = Sweeper::new(&sessions).every(minutes(10)).spawn()?;
 
     let (http, https) = (listen(options.http)?, listen(options.https)?);
@@ -68,10 +71,13 @@ async fn run() -> Result<(), Box<dyn Error>> {
     });
 
     println!("listening on http://{http_at} and https://{https_at}");
-    println!(
-        "The shop is open. What it keeps lies in {:?}.",
-        options.data
-    );
+    match options.store {
+        None => println!(
+            "The shop is open. What it keeps lies in {:?}.",
+            options.data
+        ),
+        Some(_) => println!("The shop is open. Its sessions are in the store that you named."),
+    }
     println!("Your browser will warn of its certificate, which it has just made itself.");
     println!("Ctrl-C closes it.");
     tokio::try_join!(http, https)?;
@@ -82,25 +88,40 @@ struct Options {
     http: SocketAddr,
     https: SocketAddr,
     data: PathBuf,
+    store: Option<String>,
 }
 
 impl Options {
-    const USAGE: &str = "options: --http ADDRESS:PORT --https ADDRESS:PORT --data FOLDER";
+    fn usage() -> String {
+        format!(
+            "options: --http ADDRESS:PORT --https ADDRESS:PORT --data FOLDER --store STORE, which is \
+             {}",
+            stores::ADDRESSES
+        )
+    }
+
+    /// Where sessions are kept: in files, unless something else was asked for.
+    fn store(&self) -> String {
+        let files = || format!("file:{}", self.data.join("sessions").display());
+        self.store.clone().unwrap_or_else(files)
+    }
 
     fn read(mut arguments: impl Iterator<Item = String>) -> Result<Self, Box<dyn Error>> {
         let mut options = Self {
             http: SocketAddr::from(([127, 0, 0, 1], 8080)),
             https: SocketAddr::from(([127, 0, 0, 1], 8443)),
             data: PathBuf::from("data/shop"),
+            store: None,
         };
         while let Some(name) = arguments.next() {
-            let value = arguments.next().ok_or(Self::USAGE)?;
-            let address = || value.parse().map_err(|_| Self::USAGE);
+            let value = arguments.next().ok_or_else(Self::usage)?;
+            let address = || value.parse().map_err(|_| Self::usage());
             match name.as_str() {
                 "--http" => options.http = address()?,
                 "--https" => options.https = address()?,
                 "--data" => options.data = value.into(),
-                _ => return Err(Self::USAGE.into()),
+                "--store" => options.store = Some(value),
+                _ => return Err(Self::usage().into()),
             }
         }
         Ok(options)

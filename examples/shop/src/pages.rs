@@ -1,6 +1,6 @@
 //! The pages, as HTML. What stands in `( )` is escaped.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 use maud::{DOCTYPE, Markup, html};
 
@@ -13,6 +13,15 @@ use crate::{
 pub(crate) struct Page {
     pub(crate) language: Language,
     pub(crate) in_cart: u32,
+}
+
+/// A browser that the visitor is logged in with.
+pub(crate) struct Login {
+    pub(crate) id: String,
+    /// How long ago it began, and was used last.
+    pub(crate) began: Duration,
+    pub(crate) used: Duration,
+    pub(crate) is_this_one: bool,
 }
 
 impl Page {
@@ -97,7 +106,7 @@ impl Page {
         })
     }
 
-    pub(crate) fn account(&self, name: &str) -> Markup {
+    pub(crate) fn account(&self, name: &str, logins: &[Login]) -> Markup {
         let say = |english, german| self.language.say(english, german);
         self.show(say("Your account", "Ihr Konto"), html! {
             div.card {
@@ -107,6 +116,24 @@ impl Page {
                     "Your cart and your language stay when you log out.",
                     "Ihr Warenkorb und Ihre Sprache bleiben, wenn Sie sich abmelden.",
                 )) }
+            }
+            @if !logins.is_empty() {
+                h2 { (say("Where you are logged in", "Wo Sie angemeldet sind")) }
+                ul.cart {
+                    @for login in logins {
+                        li {
+                            span.name {
+                                (say("Logged in", "Angemeldet")) " " (self.language.ago(login.began))
+                                small { ", " (say("last seen", "zuletzt gesehen")) " " (self.language.ago(login.used)) }
+                                @if login.is_this_one { " " strong { (say("this browser", "dieser Browser")) } }
+                            }
+                            span.buttons { (button("/account/end/", &login.id, say("End", "Beenden"))) }
+                        }
+                    }
+                }
+            }
+            @if logins.len() > 1 {
+                (button("/account/", "end-others", say("End all others", "Alle anderen beenden")))
             }
         })
     }
@@ -199,7 +226,7 @@ mod tests {
         let items = BTreeMap::from([(hostile.to_owned(), 1)]);
         for markup in [
             page.cart(&items),
-            page.account(hostile),
+            page.account(hostile, &[]),
             page.no_login_here(hostile),
         ] {
             let html = markup.into_string();

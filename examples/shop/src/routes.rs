@@ -1,6 +1,6 @@
 //! What the shop answers, and how it uses its sessions.
 
-use std::{collections::BTreeMap, net::SocketAddr};
+use std::{cmp::Reverse, collections::BTreeMap, net::SocketAddr};
 
 use axum::{
     Form, Router,
@@ -9,13 +9,17 @@ use axum::{
     response::{IntoResponse, Redirect, Response},
     routing::{get, post},
 };
-use cloakroom::{Session, SessionError, SessionLayer, SessionManager, SessionRejection};
+use cloakroom::{
+    Clock, Session, SessionError, SessionLayer, SessionManager, SessionRejection, SessionSummary,
+    SystemClock,
+    store::{SessionId, Subject},
+};
 use maud::Markup;
 use serde::Deserialize;
 
 use crate::{
     language::Language,
-    pages::{self, Page},
+    pages::{self, Login, Page},
     products::is_item,
     sessions::{Account, Cart, Prefs},
     state,
@@ -35,6 +39,8 @@ pub(crate) fn router(sessions: SessionManager, https: SocketAddr) -> Router {
         .route("/login", get(login_form).post(login))
         .route("/logout", post(logout))
         .route("/account", get(account))
+        .route("/account/end/{id}", post(end_login))
+        .route("/account/end-others", post(end_others))
         .route("/state", get(state::all))
         .route("/state/{namespace}", get(state::one))
         .route("/style.css", get(style))
@@ -144,11 +150,60 @@ async fn account(
     prefs: Session<Prefs>,
     cart: Session<Cart>,
 ) -> Result<Response, SessionRejection> {
-    let Some(account) = account.filter(|account| account.subject().is_some()) else {
+    let Some(account) = account else {
+        return Ok(Redirect::to("/login").into_response());
+    };
+    let Some(subject) = account.subject() else {
         return Ok(Redirect::to("/login").into_response());
     };
     let name: String = account.get_or_default("name")?;
-    Ok(page(&prefs, &cart)?.account(&name).into_response())
+    let logins = logins(&account, &subject).await?;
+    Ok(page(&prefs, &cart)?.account(&name, &logins).into_response())
+}
+
+/// Where the visitor is logged in, the last used first; nothing on a store that can't tell.
+async fn logins(account: &Session<Account>, subject: &Subject) -> Result<Vec<Login>, SessionError> {
+    let subjects = account.subjects()?;
+    let mut sessions = match subjects.sessions_of(subject, None, 50).await {
+        Err(SessionError::Unsupported { .. }) => return Ok(Vec::new()),
+        page => page?.sessions,
+    };
+    sessions.sort_by_key(|session| Reverse(session.last_seen));
+    let now = SystemClock.now();
+    let login = |session: SessionSummary| Login {
+        id: session.id.to_string(),
+        began: now.saturating_since(session.created),
+        used: now.saturating_since(session.last_seen),
+        is_this_one: account.id() == Some(session.id),
+    };
+    Ok(sessions.into_iter().map(login).collect())
+}
+
+/// Ends one login of the visitor, in whichever browser it is.
+async fn end_login(
+    account: Session<Account>,
+    Path(id): Path<String>,
+) -> Result<Response, SessionRejection> {
+    let Some(id) = SessionId::parse(&id) else {
+        return Ok(StatusCode::NOT_FOUND.into_response());
+    };
+    // The one of this request has a cookie to remove, too.
+    if account.id() == Some(id) {
+        return Ok(logout(account).await?.into_response());
+    }
+    // Ids are no secrets, so that of somebody else's session ends nothing.
+    if let Some(subject) = account.subject() {
+        account.subjects()?.end(&subject, id).await?;
+    }
+    Ok(Redirect::to("/account").into_response())
+}
+
+/// Leaves the visitor logged in here alone.
+async fn end_others(account: Session<Account>) -> Result<Redirect, SessionRejection> {
+    if account.subject().is_some() {
+        account.end_others().await?;
+    }
+    Ok(Redirect::to("/account"))
 }
 
 async fn style() -> impl IntoResponse {

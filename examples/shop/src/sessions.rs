@@ -3,8 +3,8 @@
 use std::{error::Error, path::Path};
 
 use cloakroom::{
-    FileStore, KeyRing, Limits, Namespace, NamespaceName, SecretKey, SessionManager, days, hours,
-    minutes,
+    KeyRing, Limits, Namespace, NamespaceName, SecretKey, SessionManager, days, hours, minutes,
+    store::AnyStore,
 };
 
 /// Who is logged in.
@@ -28,9 +28,8 @@ impl NamespaceName for Prefs {
     const NAME: &'static str = "prefs";
 }
 
-/// Sets the sessions up; `data` is the folder for everything that the shop keeps.
-pub(crate) fn manager(data: &Path) -> Result<SessionManager, Box<dyn Error>> {
-    let store = FileStore::open(data.join("sessions"))?;
+/// Sets the sessions up; `data` is the folder for what the shop keeps beside its sessions.
+pub(crate) fn manager(data: &Path, store: AnyStore) -> Result<SessionManager, Box<dyn Error>> {
     // The key that signs the prefs, made at the first start.
     let keys = KeyRing::new(SecretKey::from_file_or_generate(data.join("prefs.key"))?);
 

@@ -16,4 +16,5 @@ mod step;
 pub(crate) use changes::{Changes, Client, Presented, Rotation, Stored};
 pub(crate) use drive::save;
 pub(crate) use queue::Queues;
+pub(crate) use recover::usable;
 pub use request::{Commit, Outcome, Verdict};

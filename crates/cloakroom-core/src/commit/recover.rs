@@ -142,7 +142,7 @@ impl SessionState {
                 self.settle_applied(&mut self.live(), *applied);
                 Ok(false)
             }
-            Turnout::Void(reason) => self.become_void(changes, reason),
+            Turnout::Void(reason) => self.become_void(id, changes, reason),
             Turnout::Refused(error) => {
                 self.live().in_flight = None;
                 if matches!(error, SessionError::Conflict { .. }) {
@@ -159,9 +159,18 @@ impl SessionState {
 
     /// The record is gone or of another epoch: the changes are void, but for a login, which makes
     /// a session of its own.
-    fn become_void(&self, changes: Changes, reason: VoidReason) -> Result<bool, CommitError> {
+    fn become_void(
+        &self,
+        id: SessionId,
+        changes: Changes,
+        reason: VoidReason,
+    ) -> Result<bool, CommitError> {
         let mut live = self.live();
         live.in_flight = None;
+        if live.id() != Some(id) {
+            // Ended meanwhile, by another task of this request: its changes with it.
+            return Ok(true);
+        }
         live.base = Base::Void(reason);
         if changes.login.is_none() {
             drop(live);
@@ -226,10 +235,7 @@ impl SessionState {
 
     pub(crate) fn report(&self, error: &StoreError) {
         let id = self.live().id();
-        self.emit(id, EventKind::StoreFailed(error.operation(), error.kind()));
-        if let Some(source) = std::error::Error::source(error) {
-            tracing::error!(target: "cloakroom", namespace = self.name(), source, "{error}");
-        }
+        self.engine().report(self.name(), id, error);
     }
 }
 

@@ -198,8 +198,7 @@ impl SessionState {
         let fresh = created.map_err(|refusal| self.refuse(live, refusal))?;
         let key = Key::new(namespace.id, fresh.id);
         let call = Call::Write(store.create(key, fresh.stored.record()));
-        live.in_flight = Some(fresh.stored.frames.clone());
-        let changes = std::mem::take(&mut live.changes);
+        let changes = live.take_changes(fresh.stored.frames.clone());
         let creating = Box::new(Creating { fresh, changes });
         Ok(Some((Step::Create(creating), call)))
     }
@@ -265,15 +264,13 @@ impl SessionState {
                 let is_doubtful = apply::is_gone(&stored.meta.record, scope.now)
                     || self.engine().queues.is_active(&key);
                 if !applied.is_optional && is_doubtful {
-                    live.in_flight = Some(applied.stored.frames);
-                    let changes = std::mem::take(&mut live.changes);
+                    let changes = live.take_changes(applied.stored.frames);
                     let queued = Box::new(Queued { id, changes });
                     return Ok(Some((Step::Queue(queued), Call::None)));
                 }
                 let record = applied.stored.record();
                 let call = Call::Write(store.replace(key, record, stored.expected()));
-                live.in_flight = Some(applied.stored.frames.clone());
-                let changes = std::mem::take(&mut live.changes);
+                let changes = live.take_changes(applied.stored.frames.clone());
                 let replacing = Box::new(Replacing {
                     id,
                     applied,

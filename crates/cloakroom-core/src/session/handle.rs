@@ -3,7 +3,7 @@ use std::{fmt, sync::Arc};
 use cloakroom_store::{SessionId, Subject, Timestamp};
 
 use super::state::{Base, Live, SessionState};
-use crate::{commit, error::SessionError};
+use crate::{commit, error::SessionError, subjects::Subjects};
 
 /// A session, as a request uses it. Cheap to clone; clones are the same session.
 ///
@@ -92,11 +92,7 @@ impl SessionHandle {
     /// Whom it belongs to: the subject of the last login.
     #[must_use]
     pub fn subject(&self) -> Option<Subject> {
-        let live = self.0.live();
-        match &live.changes.login {
-            Some(subject) => Some(subject.clone()),
-            None => live.stored()?.meta.record.subject.clone(),
-        }
+        self.0.live().subject().cloned()
     }
 
     /// Commits the changes now, not with the response's head: for streams, server-sent events and
@@ -126,6 +122,76 @@ impl SessionHandle {
     /// ```
     pub async fn save(&self) -> Result<(), SessionError> {
         commit::save(&self.0).await.map_err(|failure| failure.error)
+    }
+
+    /// The sessions of this namespace by whom they belong to, such as those of
+    /// [`subject`](Self::subject).
+    ///
+    /// # Errors
+    /// [`SessionError::Unsupported`] in a client-side namespace.
+    ///
+    /// ```
+    /// # mod doc { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/docs/browser.rs")); }
+    /// # doc::example(async |session, mut browser| {
+    /// # session.login("user-17")?;
+    /// # let session = browser.next().await;
+    /// let subject = session.subject().ok_or("nobody is logged in")?;
+    /// let devices = session.subjects()?.sessions_of(&subject, None, 20).await?;
+    /// assert_eq!(Some(devices.sessions[0].id), session.id());
+    /// # Ok(())
+    /// # });
+    /// ```
+    pub fn subjects(&self) -> Result<Subjects, SessionError> {
+        Subjects::new(self.0.manager.share(), self.0.index)
+    }
+
+    /// Ends all other sessions of this session's subject, and says how many there were: for a new
+    /// password. What this request has changed so far, a login included, is committed before.
+    ///
+    /// # Errors
+    /// As [`save`](Self::save), [`subjects`](Self::subjects) and [`Subjects::end_others`].
+    /// [`SessionError::Unsupported`] when nobody is logged in, and [`SessionError::Ended`] when
+    /// the session itself was ended or logged in anew meanwhile: then no other is ended.
+    ///
+    /// ```
+    /// # mod doc { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/docs/browser.rs")); }
+    /// # doc::example(async |session, mut browser| {
+    /// # let mut thief = browser.clone();
+    /// # thief.again().await.login("user-17")?;
+    /// # thief.end().await;
+    /// // The visitor has set a new password.
+    /// session.login("user-17")?;
+    /// assert_eq!(session.end_others().await?, 1);
+    /// # assert!(thief.again().await.is_new());
+    /// # assert!(!browser.next().await.is_new());
+    /// # Ok(())
+    /// # });
+    /// ```
+    pub async fn end_others(&self) -> Result<usize, SessionError> {
+        let subjects = self.subjects()?;
+        self.save().await?;
+        let (keep, epoch, subject) = self.logged_in()?;
+        subjects.check(keep, epoch).await?;
+        subjects.end_others(&subject, keep).await
+    }
+
+    /// The session's id, epoch and subject, as it is stored.
+    fn logged_in(&self) -> Result<(SessionId, u32, Subject), SessionError> {
+        let live = self.0.live();
+        if let Base::Void(reason) = live.base {
+            drop(live);
+            return Err(self.0.void(reason));
+        }
+        if let Base::Opened { id, stored, client } = &live.base
+            && let Some(subject) = &stored.meta.record.subject
+        {
+            return Ok((*id, client.epoch, subject.clone()));
+        }
+        Err(SessionError::Unsupported {
+            namespace: self.0.name().to_owned(),
+            operation: "end_others",
+            hint: "nobody is logged in, so there are no others: ask subject() first",
+        })
     }
 
     pub(super) fn is_client_side(&self) -> bool {

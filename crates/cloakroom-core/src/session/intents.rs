@@ -41,12 +41,8 @@ impl SessionHandle {
         self.check_replay("login")?;
         let mut live = self.0.live();
         self.check_head(&live, "login")?;
-        let stored = live.stored();
-        let before = match &live.changes.login {
-            Some(pending) => Some(pending),
-            None => stored.and_then(|stored| stored.meta.record.subject.as_ref()),
-        };
-        if before.is_some_and(|before| *before != subject) {
+        // Whose a session is never changes, so that it can be ended by its subject and its id.
+        if live.subject().is_some_and(|before| *before != subject) {
             live.end(self.key_namespace());
         }
         live.changes.login = Some(subject);

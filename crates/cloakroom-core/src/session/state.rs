@@ -7,7 +7,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use cloakroom_store::{Key, NamespaceId, SessionId, Timestamp};
+use cloakroom_store::{Key, NamespaceId, SessionId, Subject, Timestamp};
 use smallvec::SmallVec;
 use tokio::sync::{Notify, futures::Notified};
 #[cfg(feature = "client-side")]
@@ -42,8 +42,8 @@ pub(crate) struct Live {
     /// When the session was opened.
     pub(crate) opened: Timestamp,
     pub(crate) changes: Changes,
-    /// The map with changes that are being committed.
-    pub(crate) in_flight: Option<Frames>,
+    /// What is being committed.
+    pub(crate) in_flight: Option<InFlight>,
     /// The bytes of the map with all changes, when they have been counted.
     pub(crate) size: Option<usize>,
     /// A session that this request ends at commit.
@@ -57,6 +57,14 @@ pub(crate) struct Live {
     pub(crate) head_sent: bool,
     /// The cookie to send with the head.
     pub(crate) outgoing: Option<Outgoing>,
+}
+
+/// Changes that are being committed.
+pub(crate) struct InFlight {
+    /// The map with them.
+    pub(crate) frames: Frames,
+    /// Whom they log in.
+    pub(crate) login: Option<Subject>,
 }
 
 /// A value of its own. Copying a short one costs less than counting a reference to the record.
@@ -210,9 +218,18 @@ impl Live {
     /// The map without the changes of the journal.
     pub(crate) fn frames(&self) -> Option<&Frames> {
         match &self.in_flight {
-            Some(frames) => Some(frames),
+            Some(in_flight) => Some(&in_flight.frames),
             None => self.stored().map(|stored| &stored.frames),
         }
+    }
+
+    /// Whose the session is, logins that are still to be committed included.
+    pub(crate) fn subject(&self) -> Option<&Subject> {
+        let in_flight = self.in_flight.as_ref();
+        let login = self.changes.login.as_ref();
+        login
+            .or_else(|| in_flight?.login.as_ref())
+            .or_else(|| self.stored()?.meta.record.subject.as_ref())
     }
 
     /// The value of a key as this request sees it.
@@ -275,6 +292,14 @@ impl Live {
             }
         }
         pairs
+    }
+
+    /// Takes the changes out to be committed; `frames` is the map with them.
+    pub(crate) fn take_changes(&mut self, frames: Frames) -> Changes {
+        let changes = std::mem::take(&mut self.changes);
+        let login = changes.login.clone();
+        self.in_flight = Some(InFlight { frames, login });
+        changes
     }
 
     /// How many bytes the map has with the changes.

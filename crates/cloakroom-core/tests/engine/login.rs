@@ -6,6 +6,7 @@ use cloakroom_core::{
     EndedPolicy, EventKind, Limits, SessionError, SessionHandle, VoidReason, hours, minutes,
 };
 use cloakroom_store::Operation::{Create, Delete, Load, Replace};
+use cloakroom_testkit::Fault;
 
 use crate::support::{Browser, Handler, World, revoke};
 
@@ -254,4 +255,57 @@ async fn a_revocation_ends_the_grace_of_a_rotation() {
     assert_eq!(first.read::<bool>(&world, "known").await, None);
     assert_eq!(second.read::<bool>(&world, "known").await, None);
     assert_eq!(browser.read(&world, "known").await, Some(true));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_login_during_that_of_somebody_else_begins_a_session_of_its_own() {
+    // Of a session that is new and of one that exists; the first login is stored or fails.
+    let slow = Fault::Delay(Duration::from_millis(100));
+    for (is_known, first) in [(false, slow), (true, slow), (true, Fault::Hang)] {
+        let world = World::new();
+        let mut browser = match is_known {
+            true => Browser::known_to(&world).await,
+            false => Browser::new(),
+        };
+        let write = if is_known { Replace } else { Create };
+        world.faults.fail_next(write, first);
+        let (flight, session) = world.open(&browser).await;
+        session.login("alice").unwrap();
+        session.insert("of", "alice").unwrap();
+        let saving = session.clone();
+        let saved = tokio::spawn(async move { saving.save().await });
+        tokio::task::yield_now().await;
+        assert_eq!(session.subject().unwrap().as_str(), "alice");
+        session.login("bob").unwrap();
+        assert_eq!(session.subject().unwrap().as_str(), "bob");
+        let _ = saved.await.unwrap();
+        browser.receive(&flight.finish().await);
+
+        let case = format!("{is_known} {first:?}");
+        assert_eq!(world.records(), 1, "{case}");
+        let record = world.record(browser.id()).await.unwrap();
+        assert_eq!(record.subject.unwrap().as_str(), "bob", "{case}");
+        assert_eq!(browser.read::<String>(&world, "of").await, None, "{case}");
+        let ids_made = world.store.count(Create);
+        assert_eq!(ids_made, if is_known { 1 } else { 2 }, "{case}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_end_during_a_login_that_turns_out_void_ends_it_too() {
+    let world = World::new();
+    let mut browser = Browser::known_to(&world).await;
+    let (slow, session) = world.open(&browser).await;
+    browser.visit(&world, |s| s.login("carol")).await;
+    session.login("alice").unwrap();
+    // It meets a conflict, and learns after a while that there was another login.
+    let late = Fault::Delay(Duration::from_millis(100));
+    world.faults.fail_next(Load, late);
+    let saving = session.clone();
+    let saved = tokio::spawn(async move { saving.save().await });
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    session.end().unwrap();
+    saved.await.unwrap().unwrap();
+    assert!(slow.finish().await.only_cookie().ends_with("Max-Age=0"));
+    assert_eq!(world.records(), 0);
 }

@@ -42,6 +42,7 @@ mod rotation_races;
 mod runtime;
 mod saves;
 mod streams;
+mod subjects;
 mod support;
 mod sweeper;
 mod token;

@@ -1,11 +1,18 @@
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use bytes::Bytes;
-use cloakroom_store::{Cursor, Key, NamespaceId, Page, Store, StoreError, Subject, Summary};
+use cloakroom_store::{
+    Cursor, Freshness, Key, Loaded, NamespaceId, Page, Record, Store, StoreError, StoreErrorKind,
+    Subject, Summary,
+};
 
 use super::{
     case::{Case, CaseResult, Need, check},
     fixture::Fixture,
+    parallel::won,
 };
 
 pub(super) fn cases<S: Store>() -> Vec<Case<S>> {
@@ -21,6 +28,12 @@ pub(super) fn cases<S: Store>() -> Vec<Case<S>> {
             rule: "a session that lives through all pages is on one of them, and none is on two",
             needs: &[Need::BySubject],
             run: |fixture| Box::pin(pages_amid_changes(fixture, true)),
+        },
+        Case {
+            name: "by_subject/pages_amid_uses",
+            rule: "a session that is used or rotated between two pages is on one of all pages",
+            needs: &[Need::BySubject],
+            run: |fixture| Box::pin(pages_amid_uses(fixture)),
         },
         Case {
             name: "by_subject/checks_cursors",
@@ -129,7 +142,7 @@ async fn sessions<S: Store>(
     Ok((listing, subject, keys))
 }
 
-fn check_all_found(found: &BTreeMap<Key, Summary>, keys: &BTreeSet<Key>) -> CaseResult {
+pub(super) fn check_all_found(found: &BTreeMap<Key, Summary>, keys: &BTreeSet<Key>) -> CaseResult {
     let missing = keys.iter().find(|key| !found.contains_key(key));
     check(missing.is_none(), || format!("{missing:?} was on no page"))
 }
@@ -173,6 +186,59 @@ async fn pages_amid_changes<S: Store>(fixture: Fixture<S>, by_subject: bool) -> 
         check_all_found(&found, &keys)?;
     }
     Ok(())
+}
+
+/// Between any two pages some sessions are used and some rotated, those shown already too.
+async fn pages_amid_uses<S: Store>(fixture: Fixture<S>) -> CaseResult {
+    let (listing, _, keys) = sessions(&fixture, true, 14).await?;
+    for limit in [1, 2, 7] {
+        let mut found = BTreeMap::new();
+        let mut after = None;
+        for _ in 0..MOST_PAGES {
+            let page = listing.page(fixture.store(), after.as_ref(), limit).await?;
+            gather(&mut found, &page, limit)?;
+            if page.next.is_none() {
+                break;
+            }
+            after = page.next;
+            for key in &keys {
+                match fixture.below(4) {
+                    0 => rotate(&fixture, fixture.store(), key).await?,
+                    1 => touch(&fixture, key).await?,
+                    _ => {}
+                }
+            }
+        }
+        check_all_found(&found, &keys)?;
+    }
+    Ok(())
+}
+
+/// Writes what is there again, used later and with another version, unless somebody else does.
+pub(super) async fn rotate<S: Store>(fixture: &Fixture<S>, store: &S, key: &Key) -> CaseResult {
+    let Some(loaded) = store.load(key, Freshness::Latest).await? else {
+        return Err(format!("{key} is gone").into());
+    };
+    let mut record = used(fixture, &loaded);
+    record.version = fixture.version();
+    let replaced = store.replace(key, &record, &loaded).await;
+    won(replaced, StoreErrorKind::Conflict).map(drop)
+}
+
+async fn touch<S: Store>(fixture: &Fixture<S>, key: &Key) -> CaseResult {
+    let loaded = fixture.load(key).await?.ok_or("the session is gone")?;
+    let record = used(fixture, &loaded);
+    fixture.store().touch(key, &record, &loaded).await?;
+    Ok(())
+}
+
+/// The record after another use.
+fn used<S: Store>(fixture: &Fixture<S>, loaded: &Loaded) -> Record {
+    let mut record = loaded.record.clone();
+    let time = Duration::from_millis(1 + fixture.below(5_000));
+    record.last_seen = record.last_seen.saturating_add(time);
+    record.expires = record.expires.saturating_add(time);
+    record
 }
 
 async fn checks_cursors<S: Store>(fixture: Fixture<S>, by_subject: bool) -> CaseResult {

@@ -68,6 +68,7 @@ pub(crate) enum Defect {
     ScanShowsOnlySubjects,
     PagesAreTooLong,
     PagesByNumber,
+    PagesByLastUse,
     RepeatsTheLast,
     TakesAnyCursor,
     PanicsAtCursors,

@@ -105,6 +105,13 @@ const CAUGHT: &[(Defect, &[&str])] = &[
         PagesByNumber,
         &["by_subject/pages_amid_changes", "scan/pages_amid_changes"],
     ),
+    (
+        PagesByLastUse,
+        &[
+            "by_subject/pages_amid_uses",
+            "concurrency/pages_amid_logins",
+        ],
+    ),
     (RepeatsTheLast, &["by_subject/pages", "scan/pages"]),
     (
         TakesAnyCursor,

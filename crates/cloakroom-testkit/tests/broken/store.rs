@@ -416,6 +416,9 @@ impl Store for BrokenStore {
         };
         match self.defect {
             PagesByNumber => return self.numbered(list(None, 10_000).await?, after, limit).await,
+            PagesByLastUse => {
+                return Ok(by_last_use(list(None, 10_000).await?, after, limit));
+            }
             LogoutLeavesTheIndex | SweepLeavesTheIndex | IndexesWhatFailed | FoldsSubjects
             | ListsAllNamespaces => {
                 let mut page = Page::default();
@@ -462,6 +465,23 @@ impl Store for BrokenStore {
         }
         Ok(page)
     }
+}
+
+/// A page that goes on after the last use of the last session before.
+fn by_last_use(all: Page, after: Option<&Cursor>, limit: usize) -> Page {
+    let place = |session: &Summary| {
+        let used = session.last_seen.as_millis();
+        format!("{used:020} {}", session.key.id)
+    };
+    let mut sessions = all.sessions;
+    sessions.sort_by_key(place);
+    sessions
+        .retain(|session| after.is_none_or(|after| place(session).as_bytes() > after.as_bytes()));
+    let more_follow = sessions.len() > limit;
+    sessions.truncate(limit);
+    let next = sessions.last().filter(|_| more_follow);
+    let next = next.map(|last| Cursor::new(place(last).into()));
+    Page::new(sessions, next)
 }
 
 /// Lets others run between a check and what follows from it.

@@ -14,7 +14,7 @@ use crate::{
 };
 
 /// A browser whose cart holds the item `first`.
-async fn with_cart(shop: &Shop) -> Browser {
+pub(crate) async fn with_cart(shop: &Shop) -> Browser {
     let mut browser = Browser::default();
     let reply = browser.post(shop.plain(), "/cart/add/first").await;
     assert_eq!(reply.location(), "/cart");
@@ -56,7 +56,7 @@ async fn add_all(
 }
 
 /// Adds 200 items at the same time and says how long it took.
-async fn add_two_hundred(browser: &Browser, doors: &[Door]) {
+pub(crate) async fn add_two_hundred(browser: &Browser, doors: &[Door]) {
     // Items as long as they may be, so that the largest cart is tried.
     let items = (0..200).map(|n| format!("{n:064}"));
     let start = Instant::now();

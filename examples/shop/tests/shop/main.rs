@@ -9,7 +9,9 @@
 
 mod browser;
 mod carts;
+mod devices;
 mod headers;
 mod login;
 mod process;
+mod stores;
 mod visits;

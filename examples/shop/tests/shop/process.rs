@@ -17,9 +17,19 @@ pub(crate) struct Shop {
 impl Shop {
     /// Starts it on free ports and waits until it says where it listens.
     pub(crate) fn start(data: &Path) -> Self {
+        Self::start_with(data, &[])
+    }
+
+    /// The same with a store of its own choice.
+    pub(crate) fn start_on(store: &str, data: &Path) -> Self {
+        Self::start_with(data, &["--store", store])
+    }
+
+    fn start_with(data: &Path, options: &[&str]) -> Self {
         let mut process = Command::new(env!("CARGO_BIN_EXE_shop"))
             .args(["--http", "127.0.0.1:0", "--https", "127.0.0.1:0", "--data"])
             .arg(data)
+            .args(options)
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
             .spawn()

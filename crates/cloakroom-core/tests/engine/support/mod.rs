@@ -3,7 +3,9 @@
 mod clock;
 mod copies;
 mod events;
+mod gates;
 mod head;
+mod listing;
 mod random;
 mod records;
 mod trace;
@@ -11,7 +13,9 @@ mod trace;
 pub(crate) use clock::TestClock;
 pub(crate) use copies::CopyStore;
 pub(crate) use events::Events;
+pub(crate) use gates::{GatedStore, Order, in_every_order};
 pub(crate) use head::{Request, Response};
+pub(crate) use listing::OddStore;
 pub(crate) use random::{Broken, FirstIds, OneId};
 pub(crate) use trace::Captured;
 
