@@ -11,8 +11,9 @@ use std::{
 
 use futures_util::future::select_ok;
 use redis::{
-    AsyncConnectionConfig, Cmd, RedisConnectionInfo, RedisError, RedisResult, Value,
-    aio::{ConnectionLike, MultiplexedConnection},
+    AsyncConnectionConfig, Cmd, ProtocolVersion, RedisConnectionInfo, RedisError, RedisResult,
+    Value,
+    aio::{AsyncPushSender, ConnectionLike, MultiplexedConnection},
 };
 use tokio::{
     io::{AsyncRead, AsyncWrite},
@@ -89,9 +90,29 @@ pub(crate) async fn dial_as(
     settings: &Settings,
     login: &RedisConnectionInfo,
 ) -> Result<Live, DialError> {
+    connect(address, settings, login, AsyncConnectionConfig::new()).await
+}
+
+/// Connects and logs in for what the server says unasked, which RESP3 has a place for.
+pub(crate) async fn dial_listening(
+    address: &Address,
+    settings: &Settings,
+    hear: impl AsyncPushSender,
+) -> Result<Live, DialError> {
+    let login = settings.redis.clone().set_protocol(ProtocolVersion::RESP3);
+    let config = AsyncConnectionConfig::new().set_push_sender(hear);
+    connect(address, settings, &login, config).await
+}
+
+async fn connect(
+    address: &Address,
+    settings: &Settings,
+    login: &RedisConnectionInfo,
+    config: AsyncConnectionConfig,
+) -> Result<Live, DialError> {
     let stream = open(address, settings.tls.as_ref()).await.map_err(arc)?;
     // The time limits are the callers', who know when to give a connection up.
-    let config = AsyncConnectionConfig::new()
+    let config = config
         .set_connection_timeout(None)
         .set_response_timeout(None);
     let made = MultiplexedConnection::new_with_config(login, stream, config).await;

@@ -56,14 +56,24 @@ pub(crate) enum Fault {
     NoCluster(String),
     /// The nodes of a cluster point at each other.
     Astray,
+    /// A server does not let itself be listened to.
+    Refused(String, RedisError),
+    /// A server that was listened to has become a replica.
+    Deposed(String),
+    /// A node names other primaries than those that are listened to.
+    OtherPrimaries(String),
 }
 
 impl Fault {
     pub(crate) fn during(self, operation: Operation) -> StoreError {
         let kind = match &self {
-            Self::Connect(..) | Self::Lost(..) | Self::NoCluster(_) | Self::Astray => {
-                StoreErrorKind::Unavailable
-            }
+            Self::Connect(..)
+            | Self::Lost(..)
+            | Self::NoCluster(_)
+            | Self::Astray
+            | Self::Refused(..)
+            | Self::Deposed(_)
+            | Self::OtherPrimaries(_) => StoreErrorKind::Unavailable,
             Self::Silent(..) => StoreErrorKind::TimedOut,
             Self::NoRuntime => StoreErrorKind::Other,
         };
@@ -81,7 +91,11 @@ impl Fault {
 /// Whether a name or a password was wrong, which no retry helps.
 fn is_refused(source: &(dyn Error + Send + Sync + 'static)) -> bool {
     let error = source.downcast_ref::<RedisError>();
-    error.is_some_and(|error| error.kind() == ErrorKind::AuthenticationFailed)
+    error.is_some_and(|error| {
+        // The latter two in RESP3.
+        error.kind() == ErrorKind::AuthenticationFailed
+            || matches!(error.code(), Some("WRONGPASS" | "NOAUTH"))
+    })
 }
 
 impl fmt::Display for Fault {
@@ -98,6 +112,12 @@ impl fmt::Display for Fault {
                 )
             }
             Self::Astray => f.write_str("the nodes send the key from one to another"),
+            Self::Refused(server, _) => write!(f, "{server} can't be listened to"),
+            Self::Deposed(server) => write!(f, "{server} is not a primary any more"),
+            Self::OtherPrimaries(server) => write!(
+                f,
+                "{server} names other primaries than those that are listened to"
+            ),
         }
     }
 }
@@ -106,8 +126,13 @@ impl Error for Fault {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
             Self::Connect(_, source) => Some(&**source),
-            Self::Lost(_, source) => Some(source),
-            Self::Silent(..) | Self::NoRuntime | Self::NoCluster(_) | Self::Astray => None,
+            Self::Lost(_, source) | Self::Refused(_, source) => Some(source),
+            Self::Silent(..)
+            | Self::NoRuntime
+            | Self::NoCluster(_)
+            | Self::Astray
+            | Self::Deposed(_)
+            | Self::OtherPrimaries(_) => None,
         }
     }
 }

@@ -80,6 +80,13 @@
 //! server that hangs may carry out late what was sent before the connection was given up; it finds
 //! another version then, or nothing.
 //!
+//! # Telling what changes
+//!
+//! [`Watch::watch`](cloakroom_store::Watch::watch) gives a [`RedisFeed`], which lets a cache in front
+//! of the store be coherent across processes: the server tells it of each session that is written,
+//! usually within a millisecond, and a link that is down ends it within 900 ms. It has connections
+//! of its own; what it costs and needs is said there.
+//!
 //! # What can still be lost
 //!
 //! - Redis answers before its disk has the change. With `appendonly yes` and `appendfsync everysec`
@@ -111,7 +118,9 @@
 //!
 //! `~{prefix}:* +getrange +set +del +eval +evalsha +setrange +pexpireat +pttl +time +zadd +zrem
 //! +zrangebylex +zcard +zrandmember +scan +ping +info`, `+select` for a database other than 0,
-//! in a cluster `+cluster|slots` and `+asking`, with sentinels `+role`. Without `ping` and `info` it works too; a walk then can't notice that the
+//! in a cluster `+cluster|slots` and `+asking`, with sentinels `+role`; to
+//! [watch](#telling-what-changes) `+client|tracking` and `+role`, in a cluster `+cluster|nodes`
+//! instead of the latter. Without `ping` and `info` it works too; a walk then can't notice that the
 //! server is another.
 //!
 //! # What it needs
@@ -138,7 +147,9 @@ mod servers;
 mod store;
 mod tls;
 mod url;
+mod watch;
 
 pub use builder::RedisStoreBuilder;
 pub use error::OpenError;
 pub use store::RedisStore;
+pub use watch::RedisFeed;

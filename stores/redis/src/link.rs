@@ -65,6 +65,15 @@ impl Link {
         })
     }
 
+    /// Whom it connects to.
+    pub(crate) fn target(&self) -> &Target {
+        &self.target
+    }
+
+    pub(crate) fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
     /// Whether the server has failed to answer for a while.
     pub(crate) fn is_down(&self) -> bool {
         self.breaker.is_open()

@@ -57,9 +57,14 @@ impl Names {
         format!("{}:u:{namespace}:{subject}", self.prefix).into_bytes()
     }
 
+    /// What the names of all records begin with.
+    pub(crate) fn record_prefix(&self) -> String {
+        format!("{}:s:", self.prefix)
+    }
+
     /// The pattern that all records match.
     pub(crate) fn record_pattern(&self) -> String {
-        format!("{}:s:*", self.prefix)
+        self.record_prefix() + "*"
     }
 
     /// The key of a record; `None` when the name is none of ours.

@@ -22,13 +22,23 @@ impl Sentinels {
     /// Connects to the primary: the first that a sentinel names and that says so itself. A sentinel
     /// that does not answer keeps nobody waiting, and one that is behind names no primary.
     pub(crate) async fn dial(&self, settings: &Settings) -> Result<Live, DialError> {
-        let asked = self.addresses.iter();
-        let asked = asked.map(|sentinel| Box::pin(self.dial_by(sentinel, settings)));
-        let (live, _) = select_ok(asked).await?;
+        let (live, _) = self.find(settings).await?;
         Ok(live)
     }
 
-    async fn dial_by(&self, sentinel: &Address, settings: &Settings) -> Result<Live, DialError> {
+    /// As [`Self::dial`], and where the primary is.
+    pub(crate) async fn find(&self, settings: &Settings) -> Result<(Live, Address), DialError> {
+        let asked = self.addresses.iter();
+        let asked = asked.map(|sentinel| Box::pin(self.find_by(sentinel, settings)));
+        let (found, _) = select_ok(asked).await?;
+        Ok(found)
+    }
+
+    async fn find_by(
+        &self,
+        sentinel: &Address,
+        settings: &Settings,
+    ) -> Result<(Live, Address), DialError> {
         let asked = dial_as(sentinel, settings, &self.login).await?;
         let mut question = redis::cmd("SENTINEL");
         question.arg("GET-MASTER-ADDR-BY-NAME").arg(&self.master);
@@ -36,8 +46,8 @@ impl Sentinels {
         let address = read_address(answer)?;
         let primary = dial(&address, settings).await?;
         let role = primary.send(&redis::cmd("ROLE")).await.map_err(arc)?;
-        match is_primary(role)? {
-            true => Ok(primary),
+        match is_primary(role.extract_error().map_err(arc)?) {
+            true => Ok((primary, address)),
             false => Err(other(format!("{address} is not the primary any more"))),
         }
     }
@@ -51,13 +61,13 @@ fn read_address(answer: Value) -> Result<Address, DialError> {
     Ok(Address::Tcp(host, port))
 }
 
-fn is_primary(role: Value) -> Result<bool, DialError> {
-    let role = role.extract_error().map_err(arc)?;
+/// Whether that is what a primary answers to `ROLE`.
+pub(crate) fn is_primary(role: Value) -> bool {
     let first = match role {
         Value::Array(parts) => parts.into_iter().next(),
         _ => None,
     };
-    Ok(matches!(first, Some(Value::BulkString(role)) if role == b"master"))
+    matches!(first, Some(Value::BulkString(role)) if role == b"master")
 }
 
 fn arc(error: impl std::error::Error + Send + Sync + 'static) -> DialError {

@@ -6,6 +6,7 @@ use redis::{Cmd, ServerErrorKind, Value};
 use crate::{
     call::Call,
     cluster::{Cluster, Node},
+    dial::Settings,
     error::refused,
     link::{Link, Reply},
     script::Script,
@@ -19,6 +20,14 @@ pub(crate) enum Servers {
 }
 
 impl Servers {
+    /// What their connections have in common.
+    pub(crate) fn settings(&self) -> &Settings {
+        match self {
+            Self::One(link) => link.settings(),
+            Self::Cluster(cluster) => cluster.settings(),
+        }
+    }
+
     /// Sends a command about one key.
     pub(crate) async fn ask(
         &self,

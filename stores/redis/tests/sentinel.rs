@@ -14,7 +14,7 @@ mod common;
 use std::time::{Duration, Instant};
 
 use cloakroom_redis::RedisStore;
-use cloakroom_store::{Freshness, Store};
+use cloakroom_store::{Change, Feed, Freshness, Store, Watch};
 use common::{
     a_key, a_record, after, connect_as_usual, load,
     node::{Node, free_port},
@@ -62,8 +62,11 @@ async fn a_fail_over_is_followed() {
         there == redis::Value::Int(1)
     })
     .await;
+    let mut feed = store.watch().await.unwrap();
     let killed = Instant::now();
     primary.kill();
+    while feed.next().await.is_ok() {}
+    assert!(killed.elapsed() < Duration::from_secs(1));
     let mut slowest = Duration::ZERO;
     let back = loop {
         let began = Instant::now();
@@ -81,7 +84,9 @@ async fn a_fail_over_is_followed() {
     println!("back after {back:?}, slowest {slowest:?}");
     assert!(slowest < Duration::from_millis(600), "{slowest:?}");
     let loaded = load(&store, &key).await.unwrap();
+    let mut feed = store.watch().await.unwrap();
     store.replace(&key, &after(&loaded), &loaded).await.unwrap();
+    while feed.next().await.unwrap() != Change::Key(key) {}
     assert_eq!(common::sessions(&store, "ann", 10).await, [key]);
 
     let unknown = format!("redis-sentinel://127.0.0.1:{}?master=other", sentinel.port);

@@ -12,12 +12,14 @@
 mod common;
 
 use cloakroom_redis::RedisStore;
-use cloakroom_store::Store;
-use common::{a_key, a_record, load, node::Node};
+use cloakroom_store::{Change, Store, Watch};
+use common::{a_key, a_record, feeds::change, load, node::Node};
 
 async fn works(store: RedisStore) {
     let key = a_key();
+    let mut feed = store.watch().await.unwrap();
     store.create(&key, &a_record(None)).await.unwrap();
+    assert_eq!(change(&mut feed).await.0, Change::Key(key));
     assert!(load(&store, &key).await.is_some());
     assert!(store.delete(&key).await.unwrap());
 }
@@ -36,7 +38,10 @@ mod rustls {
     use std::{fs, path::Path};
 
     use super::{
-        common::node::{free_port, run},
+        common::{
+            node::{free_port, run},
+            until,
+        },
         *,
     };
 
@@ -53,18 +58,45 @@ mod rustls {
         run(&make("client", 2), folder).await;
     }
 
+    fn settings(folder: &Path, port: u16) -> String {
+        let folder = folder.display();
+        format!(
+            "tls-port {port}\ntls-cert-file {folder}/server.crt\ntls-key-file {folder}/server.key\n\
+             tls-ca-cert-file {folder}/client.crt\n"
+        )
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_node_is_known_by_the_name_that_it_announces() {
+        let files = tempfile::tempdir().unwrap();
+        make_certificates(files.path()).await;
+        let port = free_port();
+        let settings = settings(files.path(), port)
+            + "cluster-enabled yes\ntls-cluster yes\ncluster-announce-hostname localhost\n\
+               cluster-preferred-endpoint-type hostname\n";
+        let Some(node) = Node::start(&settings).await else {
+            return;
+        };
+        node.tell("CLUSTER ADDSLOTSRANGE 0 16383").await;
+        until("the cluster is whole", async || {
+            let info = node.tell("CLUSTER INFO").await;
+            format!("{info:?}").contains("cluster_state:ok")
+        })
+        .await;
+        let pem = |name: &str| fs::read(files.path().join(name)).unwrap();
+        let store = RedisStore::builder(&format!("rediss-cluster://localhost:{port}"))
+            .tls_root_certificates(pem("server.crt"))
+            .tls_client_certificate(pem("client.crt"), pem("client.key"));
+        works(store.connect().await.unwrap()).await;
+    }
+
     #[tokio::test(flavor = "multi_thread")]
     async fn a_server_with_tls_is_known_by_its_certificate() {
         let files = tempfile::tempdir().unwrap();
         make_certificates(files.path()).await;
         let file = |name: &str| files.path().join(name);
         let port = free_port();
-        let settings = format!(
-            "tls-port {port}\ntls-cert-file {}\ntls-key-file {}\ntls-ca-cert-file {}\n",
-            file("server.crt").display(),
-            file("server.key").display(),
-            file("client.crt").display(),
-        );
+        let settings = settings(files.path(), port);
         let Some(node) = Node::start(&settings).await else {
             return;
         };

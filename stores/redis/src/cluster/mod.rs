@@ -69,6 +69,10 @@ impl Cluster {
         })
     }
 
+    pub(crate) fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
     /// Sends a command to the node that has the key.
     pub(crate) async fn ask(
         &self,

@@ -2,7 +2,9 @@
 
 #![allow(dead_code, reason = "no test uses all of it")]
 
+pub(crate) mod feeds;
 pub(crate) mod node;
+pub(crate) mod nodes;
 
 use std::{
     collections::BTreeMap,
