@@ -100,6 +100,9 @@
 //! [`Breaker`] is for authors of such stores: it refuses calls at once while the server does not
 //! answer, so that requests are answered, and lets them through as soon as it does.
 //!
+//! [`Watch`] is for stores that can tell what others change in them, so that a cache in front of
+//! them is coherent.
+//!
 //! [cloakroom]: https://docs.rs/cloakroom
 
 mod any;
@@ -111,6 +114,7 @@ mod record;
 mod store;
 mod subject;
 mod time;
+mod watch;
 
 pub use any::{AnyStore, StoreFuture};
 pub use breaker::{Breaker, Probe};
@@ -121,3 +125,4 @@ pub use record::{Loaded, Record, Tag, Version};
 pub use store::{Cursor, Freshness, Page, Store, Summary};
 pub use subject::{InvalidSubject, Subject};
 pub use time::{EXPIRY_MARGIN, Timestamp};
+pub use watch::{Change, Feed, Watch};
