@@ -49,10 +49,9 @@ async fn an_administrator_may_make_the_table() {
                DROP ROLE IF EXISTS cloakroom_user; \
                CREATE ROLE cloakroom_user LOGIN PASSWORD 'secret';";
     admin.batch_execute(sql).await.unwrap();
-    let url = url_at(&url, port(&url)).replace(
-        url.split_once("://").unwrap().1.split_once('@').unwrap().0,
-        "cloakroom_user:secret",
-    );
+    let place = url_at(&url, port(&url));
+    let (_, place) = place.split_once('@').unwrap();
+    let url = format!("postgres://cloakroom_user:secret@{place}");
     let open = || {
         PostgresStore::builder(&url)
             .schema("schema_printed")

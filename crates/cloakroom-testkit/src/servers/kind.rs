@@ -71,7 +71,7 @@ impl Kind {
                 fs::write(folder.join("init.sql"), statements)?;
                 Some(line(
                     "mariadb-install-db --no-defaults --skip-test-db --auth-root-authentication-method=normal",
-                    [format!("--datadir={data}")],
+                    [format!("--datadir={data}"), tmpdir(folder)],
                 ))
             }
         })
@@ -100,6 +100,7 @@ impl Kind {
             Self::MariaDb => {
                 let own = [
                     format!("--datadir={data}"),
+                    tmpdir(folder),
                     format!("--init-file={}", folder.join("init.sql").display()),
                     format!("--socket={}", folder.join("socket").display()),
                     format!("--port={port}"),
@@ -176,4 +177,9 @@ pub(super) fn find(command: &str) -> Option<PathBuf> {
     folders.extend(versions.into_iter().rev());
     let mut found = folders.into_iter().map(|folder| folder.join(command));
     found.find(|file| file.is_file())
+}
+
+/// A server that starts removes the temporary tables of one that is being set up in the same folder.
+fn tmpdir(folder: &Path) -> String {
+    format!("--tmpdir={}", folder.display())
 }

@@ -35,8 +35,12 @@ struct Inner {
     defect: Defect,
 }
 
-const REPLACE: &[u8] = b"local r = redis.call('GET', KEYS[1]) \
-    if r and string.sub(r, 1, #ARGV[1]) == ARGV[1] then redis.call('SET', KEYS[1], ARGV[2]) return 'y' end return 'n'";
+// Bytes 9 to 16 of a record are its version.
+const REPLACE: &[u8] = b"\
+    local old = redis.call('GET', KEYS[1]) \
+    if not old or string.sub(old, 9, 16) ~= ARGV[1] then return 'n' end \
+    redis.call('SET', KEYS[1], ARGV[2]) \
+    return 'y'";
 
 impl ToyStore {
     pub(crate) fn new(server: SocketAddr, defect: Defect) -> Self {
@@ -153,8 +157,9 @@ impl Store for ToyStore {
         if self.forgets(record) {
             return Ok(Tag::NONE);
         }
-        let (old, new) = (expected.record.encode().unwrap(), record.encode().unwrap());
-        let set: [&[u8]; 6] = [b"EVAL", REPLACE, b"1", &name(key), &old, &new];
+        let version = expected.record.version.to_bits().to_le_bytes();
+        let record = record.encode().unwrap();
+        let set: [&[u8]; 6] = [b"EVAL", REPLACE, b"1", &name(key), &version, &record];
         match self.ask(Operation::Replace, &set).await?.as_deref() {
             Some(b"y") => Ok(Tag::NONE),
             _ => Err(StoreError::new(
