@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::hint::black_box;
+use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 use cloakroom_bench::report::median;
@@ -36,6 +37,19 @@ fn main() {
     let erased: AnyStore = store.clone().into_any();
 
     println!("ns per call, medians of {ROUNDS} rounds of {TIMES}");
+    let (lock, counted) = (Mutex::new(0_u64), Arc::new(0_u64));
+    part(&runtime, "a lock and its release", async || {
+        *black_box(&lock).lock().expect("no panic") += 1;
+    });
+    part(&runtime, "a counted reference", async || {
+        drop(black_box(Arc::clone(&counted)));
+    });
+    let loaded = Store::load(&store, &key, Freshness::Any);
+    let loaded = runtime.block_on(loaded).expect("an answer");
+    let data = loaded.expect("a record").record.data;
+    part(&runtime, "a reference to data", async || {
+        drop(black_box(data.clone()));
+    });
     part(&runtime, "SystemClock::now", async || {
         let _ = black_box(SystemClock.now());
     });
