@@ -47,9 +47,9 @@
 //! None is on by default.
 //! - `axum`: extractors for axum 0.8, and the tower layer.
 //! - `tower`: the layer alone.
-//! - `memory`, `file`, `sqlite`, `postgres`, `redis`, `memcached`: stores. `tiered`: one of them in
-//!   front of another.
-//! - `postgres-tls`, `redis-tls`: encrypted connections to them.
+//! - `memory`, `file`, `sqlite`, `postgres`, `mysql`, `redis`, `memcached`: stores. `tiered`: one of
+//!   them in front of another.
+//! - `postgres-tls`, `mysql-tls`, `redis-tls`: encrypted connections to them.
 //! - `client-side`: namespaces whose sessions are in their cookies.
 //! - `json`: values encoded as JSON.
 //!
@@ -70,6 +70,8 @@ pub use cloakroom_file::FileStore;
 pub use cloakroom_memcached::MemcachedStore;
 #[cfg(feature = "memory")]
 pub use cloakroom_memory::MemoryStore;
+#[cfg(feature = "mysql")]
+pub use cloakroom_mysql::MysqlStore;
 #[cfg(feature = "postgres")]
 pub use cloakroom_postgres::PostgresStore;
 #[cfg(feature = "redis")]

@@ -4,11 +4,12 @@
 use std::error::Error;
 
 use cloakroom::{
-    FileStore, MemcachedStore, MemoryStore, PostgresStore, RedisStore, SqliteStore, TieredStore,
+    FileStore, MemcachedStore, MemoryStore, MysqlStore, PostgresStore, RedisStore, SqliteStore,
+    TieredStore,
     store::{AnyStore, Store},
 };
 
-pub(crate) const ADDRESSES: &str = "memory:, file:FOLDER, sqlite:FILE, postgres://.., redis://.., \
+pub(crate) const ADDRESSES: &str = "memory:, file:FOLDER, sqlite:FILE, postgres://.., mysql://.., redis://.., \
                                     redis-cluster://.., memcache://.., or tiered: before one of them";
 
 pub(crate) async fn open(address: &str) -> Result<AnyStore, Box<dyn Error>> {
@@ -37,6 +38,7 @@ async fn open_alone(address: &str) -> Result<AnyStore, Box<dyn Error>> {
         "file" => FileStore::open(address.trim_start_matches("file:"))?.into_any(),
         "sqlite" => SqliteStore::connect(address)?.into_any(),
         "postgres" | "postgresql" => PostgresStore::connect(address).await?.into_any(),
+        "mysql" => MysqlStore::connect(address).await?.into_any(),
         "redis" | "rediss" | "redis-cluster" | "redis-sentinel" => {
             RedisStore::connect(address).await?.into_any()
         }

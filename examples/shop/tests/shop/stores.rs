@@ -82,6 +82,13 @@ async fn on_postgres() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn on_mariadb() {
+    if let Some(url) = service("CLOAKROOM_TEST_MYSQL_URL") {
+        is_one_shop(&url).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn on_memcached() {
     if let Some(url) = service("CLOAKROOM_TEST_MEMCACHED_URL") {
         is_one_shop(&url).await;
