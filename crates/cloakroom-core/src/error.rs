@@ -117,6 +117,22 @@ impl SessionError {
             _ => 500,
         }
     }
+
+    /// Whether the engine has told of it, by an event and in the log, when it happened: so it is
+    /// with stores that fail. An integration logs the others for which it answers 500 or more, so
+    /// that one failure is one line.
+    ///
+    /// ```
+    /// use cloakroom_core::{SessionError, store::{Operation, StoreError, StoreErrorKind}};
+    /// let down = StoreError::new(StoreErrorKind::Unavailable, Operation::Load);
+    /// assert!(SessionError::from(down).is_reported());
+    /// let hint = "add the session layer to the router";
+    /// assert!(!SessionError::NoLayer { hint }.is_reported());
+    /// ```
+    #[must_use]
+    pub const fn is_reported(&self) -> bool {
+        matches!(self, Self::Store(_) | Self::Corrupt { .. })
+    }
 }
 
 impl fmt::Display for SessionError {
@@ -187,6 +203,8 @@ impl Error for SessionError {
         match self {
             Self::Encode { source, .. } | Self::Decode { source, .. } => Some(&**source),
             Self::Store(source) => Some(source),
+            // Shown as it is.
+            Self::Random(error) => error.source(),
             _ => None,
         }
     }

@@ -1,4 +1,5 @@
 use std::{
+    error::Error,
     fmt::{self, Debug},
     panic::{AssertUnwindSafe, catch_unwind},
     sync::Arc,
@@ -9,7 +10,9 @@ use cloakroom_store::{Operation, SessionId, StoreErrorKind};
 /// One thing that happened to a session, for logs, metrics and the panel.
 ///
 /// It holds neither secrets nor values. Every event goes to `tracing` too, with the target
-/// `cloakroom`.
+/// `cloakroom`. A failure is one line there, of level error: it names the namespace and what was
+/// tried, has what the store said as its source, and says what to do. What becomes of the request
+/// for it, such as [`EventKind::Lost`], is of level info.
 #[derive(Debug, Clone, Copy)]
 #[non_exhaustive]
 pub struct Event<'a> {
@@ -121,9 +124,9 @@ impl<O: Observer + ?Sized> Observer for Arc<O> {
     }
 }
 
-/// Sends an event to `tracing` and to the observer.
-pub(crate) fn emit(observer: Option<&dyn Observer>, event: Event<'_>) {
-    trace(&event);
+/// Sends an event to `tracing` and to the observer. What its source says is for the log alone.
+pub(crate) fn emit(observer: Option<&dyn Observer>, event: Event<'_>, source: Source<'_>) {
+    trace(&event, source);
     if let Some(observer) = observer {
         let heard = catch_unwind(AssertUnwindSafe(|| observer.on_event(&event)));
         if heard.is_err() {
@@ -132,7 +135,10 @@ pub(crate) fn emit(observer: Option<&dyn Observer>, event: Event<'_>) {
     }
 }
 
-fn trace(event: &Event<'_>) {
+/// Why a store call failed.
+pub(crate) type Source<'a> = Option<&'a (dyn Error + 'static)>;
+
+fn trace(event: &Event<'_>, source: Source<'_>) {
     use EventKind as K;
     macro_rules! at {
         ($level:ident) => {
@@ -141,17 +147,45 @@ fn trace(event: &Event<'_>) {
                 tracing::Level::$level,
                 namespace = event.namespace,
                 id = event.id.map(tracing::field::display),
-                "{}",
-                event.kind
+                source,
+                "{}{}",
+                event.kind,
+                advice(event.kind)
             )
         };
     }
     match event.kind {
-        K::StoreFailed(..) | K::Corrupt | K::Lost => at!(ERROR),
+        K::StoreFailed(..) | K::Corrupt => at!(ERROR),
         K::ReplacedToken | K::DuplicateTokens | K::Overwritten | K::Dropped => at!(WARN),
-        K::LoggedIn | K::Ended | K::Revoked | K::Late | K::Void(_) | K::NotSaved => at!(INFO),
+        K::LoggedIn | K::Ended | K::Revoked | K::Late => at!(INFO),
+        K::Void(_) | K::NotSaved | K::Lost => at!(INFO),
         K::Closed | K::Opened | K::NoToken | K::Unchanged => at!(TRACE),
         _ => at!(DEBUG),
+    }
+}
+
+/// What to do about a failure.
+const fn advice(event: EventKind) -> &'static str {
+    use StoreErrorKind as Failed;
+    match event {
+        EventKind::Corrupt | EventKind::StoreFailed(_, Failed::Corrupt) => {
+            ": see whether the store is damaged, or another or a newer program writes to it"
+        }
+        EventKind::StoreFailed(_, Failed::Unavailable) => {
+            ": see that the store runs and can be reached"
+        }
+        EventKind::StoreFailed(_, Failed::TimedOut) => {
+            ": see what keeps the store busy or out of reach, or raise call_deadline"
+        }
+        EventKind::StoreFailed(_, Failed::TooLarge) => {
+            ": see that the store takes as much as the namespace's max_size allows"
+        }
+        EventKind::StoreFailed(_, Failed::AlreadyExists) => {
+            ": see that the random number generator makes a new id each time"
+        }
+        EventKind::StoreFailed(_, Failed::Unsupported) => ": see which stores can do it",
+        EventKind::StoreFailed(..) => ": see what the source says",
+        _ => "",
     }
 }
 

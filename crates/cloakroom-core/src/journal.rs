@@ -89,6 +89,22 @@ impl Journal {
         );
     }
 
+    /// Takes the one step on a key back; where there are more, none.
+    pub(crate) fn undo(&mut self, key: &str) {
+        let Ok(at) = self.find(key) else {
+            return;
+        };
+        if let Some((_, change)) = self.changes.get_mut(at)
+            && let Change::Update { from, steps, .. } = change
+            && steps.len() == 1
+        {
+            match from.take() {
+                Some(value) => *change = Change::Set(value),
+                None => drop(self.changes.remove(at)),
+            }
+        }
+    }
+
     /// The value after the changes: `None` when the journal says nothing of the key.
     pub(crate) fn get(&self, key: &str) -> Option<Option<&Bytes>> {
         match self.find(key) {

@@ -4,7 +4,7 @@ use crate::{
     clock::{Clock, SystemClock},
     commit::Queues,
     error::{ConfigError, ConfigProblem},
-    event::{Event, EventKind, Observer, emit},
+    event::{Event, EventKind, Observer, Source, emit},
     limits::Limits,
     namespace::{CompiledNamespace, Namespace},
     random::{OsRandom, Random},
@@ -125,21 +125,31 @@ impl ManagerState {
     }
 
     pub(crate) fn emit(&self, namespace: &str, id: Option<SessionId>, kind: EventKind) {
+        self.emit_because(namespace, id, kind, None);
+    }
+
+    pub(crate) fn emit_because(
+        &self,
+        namespace: &str,
+        id: Option<SessionId>,
+        kind: EventKind,
+        source: Source<'_>,
+    ) {
         let event = Event {
             namespace,
             id,
             kind,
         };
-        emit(self.observer.as_deref(), event);
+        emit(self.observer.as_deref(), event, source);
     }
 
-    /// Tells of a store call that failed; what the driver said goes to the log alone.
+    /// Tells of a store call that failed. Whoever makes a [`SessionError::Store`] of it does so,
+    /// once; nobody after that.
+    ///
+    /// [`SessionError::Store`]: crate::SessionError::Store
     pub(crate) fn report(&self, namespace: &str, id: Option<SessionId>, error: &StoreError) {
         let kind = EventKind::StoreFailed(error.operation(), error.kind());
-        self.emit(namespace, id, kind);
-        if let Some(source) = std::error::Error::source(error) {
-            tracing::error!(target: "cloakroom", namespace, source, "{error}");
-        }
+        self.emit_because(namespace, id, kind, std::error::Error::source(error));
     }
 }
 

@@ -1,6 +1,7 @@
 //! Opening a session: loading the record and judging the token, once per request.
 
 use std::{
+    error::Error,
     future::{Future, poll_fn},
     pin::Pin,
     task::{Context, Poll},
@@ -19,7 +20,7 @@ use crate::{
     commit::{Client, Presented, Stored},
     envelope::Envelope,
     error::SessionError,
-    event::{EventKind, VoidReason},
+    event::{EventKind, Source, VoidReason},
     namespace::{CompiledNamespace, CorruptPolicy, ReplacedTokenPolicy, Settings},
     session::{Base, Begun, Live, SessionState},
     token::SecretHash,
@@ -183,7 +184,8 @@ impl SessionState {
                     false => break,
                 }
             };
-            budget.wait(changed, Operation::Load).await?;
+            let waited = budget.wait(changed, Operation::Load).await;
+            waited.map_err(|error| self.failed(None, error))?;
         }
         match poll_fn(|context| Poll::Ready(self.begin_opening(budget, context))).await {
             Progress::Done(result) => result,
@@ -223,22 +225,20 @@ impl SessionState {
                 self.emit(Some(id), EventKind::UnknownToken);
                 return Ok(Tried::Next);
             }
-            Err(error) => {
-                let kind = error.kind();
-                self.emit(Some(id), EventKind::StoreFailed(Operation::Load, kind));
-                return match kind {
-                    StoreErrorKind::Corrupt if may_be_stale => Ok(attempt.look_again()),
-                    StoreErrorKind::Corrupt => self.corrupt(namespace, id, attempt),
-                    _ => Err(SessionError::Store(error)),
+            Err(error) if error.kind() == StoreErrorKind::Corrupt => {
+                return match may_be_stale {
+                    true => Ok(attempt.look_again()),
+                    false => self.corrupt(namespace, id, attempt, error.source()),
                 };
             }
+            Err(error) => return Err(self.failed(Some(id), error)),
         };
         let data = std::mem::take(&mut loaded.record.data);
         let limit = namespace.settings.max_size.saturating_mul(OVERSIZED);
         let (envelope, frames) = match Envelope::decode(data) {
             Ok((envelope, frames)) if frames.byte_len() <= limit => (envelope, frames),
             _ if may_be_stale => return Ok(attempt.look_again()),
-            _ => return self.corrupt(namespace, id, attempt),
+            _ => return self.corrupt(namespace, id, attempt, None),
         };
         let hash = token.secret().hash(&namespace.hasher);
         let times = &loaded.record;
@@ -299,7 +299,8 @@ impl SessionState {
 
     async fn end_replaced(&self, key: Key, budget: &mut Budget) -> Result<(), SessionError> {
         if let Some(store) = self.namespace()?.store() {
-            call(store.delete(key), Operation::Delete, budget).await?;
+            let ended = call(store.delete(key), Operation::Delete, budget).await;
+            ended.map_err(|error| self.failed(Some(key.id), error))?;
             self.emit(Some(key.id), EventKind::Ended);
         }
         Ok(())
@@ -310,8 +311,10 @@ impl SessionState {
         namespace: &CompiledNamespace,
         id: SessionId,
         attempt: &mut Attempt,
+        source: Source<'_>,
     ) -> Result<Tried, SessionError> {
-        self.emit(Some(id), EventKind::Corrupt);
+        let engine = self.engine();
+        engine.emit_because(namespace.name(), Some(id), EventKind::Corrupt, source);
         attempt.next();
         match namespace.settings.on_corrupt {
             CorruptPolicy::Reset => Ok(Tried::Next),

@@ -2,7 +2,7 @@ use std::{
     fmt,
     sync::{
         Arc, OnceLock,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicU8, Ordering},
     },
 };
 
@@ -54,9 +54,15 @@ struct Inner {
     outer: Option<RequestSessions>,
     /// What was judged, by the index of the namespace.
     slots: SmallVec<[OnceLock<Judged>; 4]>,
-    /// Some namespace was judged. Most requests of most applications judge none.
-    is_used: AtomicBool,
+    /// [`USED`], and [`FINISHED`].
+    marks: AtomicU8,
 }
+
+/// Some namespace was judged. Most requests of most applications judge none.
+const USED: u8 = 1;
+
+/// The response's head is made: what is judged from here on has no cookie.
+const FINISHED: u8 = 2;
 
 /// The session of a namespace that was judged; `None` when it is closed.
 type Judged = Option<Arc<SessionState>>;
@@ -102,7 +108,7 @@ impl RequestSessions {
             manager: manager.clone(),
             outer,
             slots: manager.namespaces().map(|_| OnceLock::new()).collect(),
-            is_used: AtomicBool::new(false),
+            marks: AtomicU8::new(0),
         }))
     }
 
@@ -284,7 +290,7 @@ impl RequestSessions {
     /// # }).unwrap();
     /// ```
     pub fn finish_unchanged(&self, head: &mut dyn ResponseHead) -> bool {
-        if !self.0.is_used.load(Ordering::Relaxed) {
+        if !self.mark_finished() {
             return true;
         }
         let states = self.states().map(|state| &**state);
@@ -307,6 +313,7 @@ impl RequestSessions {
     /// Writes the headers of this layer's sessions. What changes a session from here on has to be
     /// saved with [`SessionHandle::save`].
     pub fn finish(&self, head: &mut dyn ResponseHead) {
+        self.mark_finished();
         for state in self.states() {
             finish_session(state, head);
         }
@@ -335,19 +342,30 @@ impl RequestSessions {
         // Foreign code, so nobody waits for it. Whoever is done first decides.
         let condition = namespace.condition.as_ref();
         let is_open = condition.is_none_or(|holds| holds(head));
-        let judged = slot.get_or_init(|| match is_open {
-            true => {
-                let ticket = Ticket::read(namespace, head);
-                Some(SessionState::new(self.0.manager.share(), index, ticket))
-            }
-            false => {
+        let judged = is_open.then(|| {
+            let ticket = Ticket::read(namespace, head);
+            SessionState::new(self.0.manager.share(), index, ticket)
+        });
+        if slot.set(judged.clone()).is_err() {
+            return slot.get().cloned().flatten();
+        }
+        let is_finished = self.0.marks.fetch_or(USED, Ordering::AcqRel) & FINISHED != 0;
+        match &judged {
+            Some(state) if is_finished => state.live().head_sent = true,
+            Some(_) => {}
+            None => {
                 let engine = self.0.manager.state();
                 engine.emit(namespace.name(), None, EventKind::Closed);
-                None
             }
-        });
-        self.0.is_used.store(true, Ordering::Relaxed);
-        judged.clone()
+        }
+        judged
+    }
+
+    /// From here on, a session that is judged knows that it has no cookie: either this sees it, or
+    /// it sees the mark. Says whether some namespace was judged.
+    fn mark_finished(&self) -> bool {
+        let before = self.0.marks.fetch_or(FINISHED, Ordering::AcqRel);
+        before & USED != 0
     }
 
     fn state(&self, name: &str) -> Result<Judged, SessionError> {

@@ -164,8 +164,7 @@ impl Sweeper {
                     tokio::task::yield_now().await;
                 }
                 Err(error) => {
-                    let kind = EventKind::StoreFailed(Operation::Sweep, error.kind());
-                    engine.emit(name, None, kind);
+                    engine.report(name, None, &error);
                     break;
                 }
             }

@@ -135,6 +135,7 @@ impl Secret {
 
     /// What the record holds of it.
     pub(crate) fn hash(&self, hasher: &SecretHasher) -> SecretHash {
+        // Not wiped, as in `Token::parse`.
         let mut block = PADDED;
         let (words, _) = block.as_chunks_mut::<8>();
         for (target, word) in words.iter_mut().zip(self.0) {

@@ -1,4 +1,10 @@
-use std::time::Duration;
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use cloakroom_store::{Loaded, Record, Subject};
 use smallvec::SmallVec;
@@ -18,6 +24,22 @@ pub(crate) struct Changes {
     pub(crate) login: Option<Subject>,
     pub(crate) rotation: Option<Rotation>,
     pub(crate) persist: Option<Duration>,
+    /// Those who wait to hear that these changes are stored.
+    pub(crate) claims: Vec<Claim>,
+}
+
+/// Whether a change is stored: not what is dropped because the session is gone.
+#[derive(Default, Clone)]
+pub(crate) struct Claim(Arc<AtomicBool>);
+
+impl Claim {
+    pub(crate) fn is_stored(&self) -> bool {
+        self.0.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
 }
 
 /// In the order of their strength.
@@ -46,6 +68,14 @@ impl Changes {
         self.login = later.login.or(self.login.take());
         self.rotation = self.rotation.max(later.rotation);
         self.persist = later.persist.or(self.persist);
+        self.claims.extend(later.claims);
+    }
+
+    /// The session is as these changes want it.
+    pub(crate) fn note_stored(&self) {
+        for claim in &self.claims {
+            claim.0.store(true, Ordering::Release);
+        }
     }
 }
 

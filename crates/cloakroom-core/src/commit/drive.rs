@@ -141,7 +141,10 @@ async fn wait_and_drive(mut turn: Turn<Arc<SessionState>>, saves: bool) -> Resul
     let mut budget = commit_budget(&turn.state);
     match budget.wait(turn.wait(), Operation::Replace).await {
         Ok(()) => drive(turn, saves, true, None, budget).await,
-        Err(error) => Err(SessionError::Store(error).into()),
+        Err(error) => {
+            let id = turn.state.live().id();
+            Err(turn.state.failed(id, error).into())
+        }
     }
 }
 
@@ -207,6 +210,7 @@ impl SessionState {
         match step {
             Step::Delete(ending) => self.settle_end(live, ending),
             Step::Create(creating) => {
+                creating.changes.note_stored();
                 let mut fresh = creating.fresh;
                 fresh.stored.meta.tag = tag;
                 if let Some(secret) = &fresh.client.secret {
@@ -221,6 +225,7 @@ impl SessionState {
                 }
             }
             Step::Replace(replacing) => {
+                replacing.changes.note_stored();
                 let mut applied = replacing.applied;
                 applied.stored.meta.tag = tag;
                 self.settle_applied(live, applied);

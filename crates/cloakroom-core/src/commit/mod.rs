@@ -13,7 +13,7 @@ mod recover;
 mod request;
 mod step;
 
-pub(crate) use changes::{Changes, Client, Presented, Rotation, Stored};
+pub(crate) use changes::{Changes, Claim, Client, Presented, Rotation, Stored};
 pub(crate) use drive::save;
 pub(crate) use queue::Queues;
 pub(crate) use recover::usable;

@@ -58,7 +58,7 @@ impl SessionState {
                 self.put_back(creating.changes, None);
                 match budget.retry() {
                     true => Ok(true),
-                    false => Err(SessionError::Store(error).into()),
+                    false => Err(self.failed(None, error).into()),
                 }
             }
             Step::Create(creating) => {
@@ -126,6 +126,7 @@ impl SessionState {
         {
             let error = StoreError::new(StoreErrorKind::Other, Operation::Replace)
                 .with_source("a session that is changed in parallel needs a tokio runtime");
+            self.report(&error);
             return Err(self.fail(slot.take().unwrap_or_default(), Some(id), error));
         }
         // What is queued is taken back; what is under way may be done all the same.
@@ -139,6 +140,7 @@ impl SessionState {
         let changes = slot.take().unwrap_or_default();
         match turnout {
             Turnout::Applied(applied) => {
+                changes.note_stored();
                 self.settle_applied(&mut self.live(), *applied);
                 Ok(false)
             }

@@ -1,6 +1,7 @@
 //! Committing all sessions of a request.
 
 use std::{
+    error::Error,
     future::Future,
     pin::Pin,
     sync::Arc,
@@ -176,6 +177,7 @@ impl SessionState {
                 // The client has been told already; nothing is there to save it to later.
                 let id = self.give_up();
                 if settings.on_store_failure == FailurePolicy::KeepResponse && !is_end {
+                    self.log(&error, None);
                     self.emit(id, EventKind::Lost);
                     return None;
                 }
@@ -186,12 +188,17 @@ impl SessionState {
                 other.status()
             }
         };
-        let namespace = self.name();
-        match status {
-            500.. => tracing::error!(target: "cloakroom", namespace, status, "{error}"),
-            _ => tracing::info!(target: "cloakroom", namespace, status, "{error}"),
-        }
+        self.log(&error, Some(status));
         Some(status)
+    }
+
+    /// Says why a response is replaced, or changes are lost.
+    fn log(&self, error: &SessionError, status: Option<u16>) {
+        let (namespace, source) = (self.name(), error.source());
+        match error.is_reported() || status.is_some_and(|status| status < 500) {
+            true => tracing::info!(target: "cloakroom", namespace, status, "{error}"),
+            false => tracing::error!(target: "cloakroom", namespace, status, source, "{error}"),
+        }
     }
 
     fn give_up(&self) -> Option<cloakroom_store::SessionId> {

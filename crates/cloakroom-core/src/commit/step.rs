@@ -226,6 +226,7 @@ impl SessionState {
         if is_login || has_value {
             return Ok(true);
         }
+        live.changes.note_stored();
         live.changes = Changes::default();
         Ok(false)
     }
@@ -281,6 +282,7 @@ impl SessionState {
             if let Some(secret) = &applied.secret {
                 live.outgoing = Some(self.send(namespace, id, secret, stored));
             }
+            live.changes.note_stored();
             live.changes = Changes::default();
         }
         let Base::Opened { stored, .. } = &live.base else {
@@ -336,6 +338,7 @@ impl SessionState {
                 let last_seen = applied.stored.meta.record.last_seen;
                 if !applied.is_written {
                     if live.head_sent || !limits.touch_is_due(last_seen, scope.now) {
+                        live.changes.note_stored();
                         live.changes = Changes::default();
                         self.emit(Some(id), EventKind::Unchanged);
                         return Ok(());
@@ -362,6 +365,7 @@ impl SessionState {
         let value = crate::client_side::seal(sealer, cookie, namespace.name(), id, record, random)?;
         let max_age = apply::max_age(&stored, settings, || scope.now);
         live.outgoing = Some(Outgoing::Sealed { value, max_age });
+        live.changes.note_stored();
         live.changes = Changes::default();
         live.base = Base::Opened { id, stored, client };
         for event in events {

@@ -7,7 +7,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use cloakroom_store::{Key, NamespaceId, SessionId, Subject, Timestamp};
+use cloakroom_store::{Key, NamespaceId, SessionId, StoreError, Subject, Timestamp};
 use smallvec::SmallVec;
 use tokio::sync::{Notify, futures::Notified};
 #[cfg(feature = "client-side")]
@@ -15,7 +15,7 @@ use zeroize::Zeroizing;
 
 use super::phase::Phase;
 use crate::{
-    commit::{Changes, Client, Stored},
+    commit::{Changes, Claim, Client, Stored},
     error::SessionError,
     event::{EventKind, VoidReason},
     frames::Frames,
@@ -181,6 +181,12 @@ impl SessionState {
     pub(crate) fn emit(&self, id: Option<SessionId>, kind: EventKind) {
         self.engine().emit(self.name(), id, kind);
     }
+
+    /// Tells of a store call that failed, and makes the error that the request gets.
+    pub(crate) fn failed(&self, id: Option<SessionId>, error: StoreError) -> SessionError {
+        self.engine().report(self.name(), id, &error);
+        SessionError::Store(error)
+    }
 }
 
 impl Live {
@@ -292,6 +298,14 @@ impl Live {
             }
         }
         pairs
+    }
+
+    /// Takes a claim's change of a key back, if it was put back into the journal and is the only one.
+    pub(crate) fn take_back(&mut self, key: &str, claim: &Claim) {
+        if self.changes.claims.iter().any(|other| other.is(claim)) {
+            self.changes.journal.undo(key);
+            self.size = None;
+        }
     }
 
     /// Takes the changes out to be committed; `frames` is the map with them.

@@ -8,6 +8,7 @@ use serde::{Serialize, de::DeserializeOwned};
 use super::{handle::SessionHandle, state::Live};
 use crate::{
     codec::{Codec, CodecFailure},
+    commit::Claim,
     error::SessionError,
     frames::frame_length,
     journal::Step,
@@ -249,7 +250,7 @@ impl SessionHandle {
     /// ```
     pub fn clear(&self) -> Result<(), SessionError> {
         let mut live = self.0.live();
-        if live.is_new() && live.changes.journal.is_empty() {
+        if live.frames().is_none() && live.changes.journal.is_empty() {
             return Ok(());
         }
         self.check_change(&live)?;
@@ -292,6 +293,18 @@ impl SessionHandle {
     where
         T: Serialize + DeserializeOwned + Default,
     {
+        self.update_as(key, change, None)
+    }
+
+    fn update_as<T, R>(
+        &self,
+        key: &str,
+        change: impl Fn(&mut T) -> R + Send + 'static,
+        claim: Option<&Claim>,
+    ) -> Result<R, SessionError>
+    where
+        T: Serialize + DeserializeOwned + Default,
+    {
         let codec = self.codec()?;
         let run = move |before: Option<&[u8]>| {
             let mut value: T = match before {
@@ -309,7 +322,7 @@ impl SessionHandle {
                 (untouched.as_ref() != Some(&after)).then_some(after),
             ))
         };
-        self.journal_update(key, run)
+        self.journal_update(key, run, claim)
     }
 
     /// Like [`update`](Self::update), and commits at once (with all other changes of this request):
@@ -317,7 +330,8 @@ impl SessionHandle {
     ///
     /// # Errors
     /// As [`update`](Self::update) and [`save`](Self::save). When the store fails, the change
-    /// stays in the journal.
+    /// stays in the journal. [`SessionError::Ended`] too when another task of this request has
+    /// ended the session, or has committed the change in vain.
     ///
     /// ```
     /// # mod doc { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/docs/browser.rs")); }
@@ -347,16 +361,21 @@ impl SessionHandle {
         self.check_replay("update_now")?;
         let returned = Last::default();
         let last = returned.clone();
-        self.update(key, move |value: &mut T| last.set(change(value)))?;
+        let claim = Claim::default();
+        let change = move |value: &mut T| last.set(change(value));
+        self.update_as(key, change, Some(&claim))?;
         self.save().await?;
-        returned.take().ok_or_else(|| self.ended())
+        let returned = claim.is_stored().then(|| returned.take()).flatten();
+        returned.ok_or_else(|| self.ended())
     }
 
     /// Removes a key and commits at once: of several requests that do it at the same time, one at
     /// most gets the value.
     ///
     /// # Errors
-    /// As [`get`](Self::get) and [`save`](Self::save).
+    /// As [`get`](Self::get) and [`update_now`](Self::update_now). But when the store fails, the
+    /// removal does not stay in the journal, unless this request has updated the key before: the
+    /// value is there for another try, or the store has removed it all the same.
     ///
     /// ```
     /// # mod doc { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/docs/browser.rs")); }
@@ -380,20 +399,30 @@ impl SessionHandle {
         }
         let taken: Last<Option<Bytes>> = Last::default();
         let last = taken.clone();
-        self.journal_update(key, move |before| {
+        let claim = Claim::default();
+        let take = move |before: Option<&[u8]>| {
             last.set(before.map(Bytes::copy_from_slice));
             Ok(((), None))
-        })?;
-        self.save().await?;
+        };
+        self.journal_update(key, take, Some(&claim))?;
+        if let Err(error) = self.save().await {
+            self.0.live().take_back(key, &claim);
+            return Err(error);
+        }
+        if !claim.is_stored() {
+            return Err(self.ended());
+        }
         let bytes = taken.take().flatten();
         bytes.map(|bytes| self.decode(key, &bytes)).transpose()
     }
 
-    /// Runs a change without a lock, and again if another task has changed the value meanwhile.
+    /// Runs a change without a lock, and again if another task has changed the value meanwhile. The
+    /// claim learns whether it is stored: another task of this request may commit it, or in vain.
     fn journal_update<R>(
         &self,
         key: &str,
         run: impl Fn(Option<&[u8]>) -> Result<(R, Option<Bytes>), CodecFailure> + Send + 'static,
+        claim: Option<&Claim>,
     ) -> Result<R, SessionError> {
         for _ in 0..MAX_RUNS {
             let before = {
@@ -410,6 +439,7 @@ impl SessionHandle {
             self.check_size(&mut live, key, after.as_ref())?;
             let step: Step = Box::new(move |before| run(before).map(|(_, after)| after));
             live.changes.journal.update(key, step, after);
+            live.changes.claims.extend(claim.cloned());
             return Ok(returned);
         }
         Err(SessionError::Conflict {

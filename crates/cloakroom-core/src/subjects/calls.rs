@@ -84,8 +84,7 @@ impl Subjects {
         key: Key,
         budget: &mut Budget,
     ) -> Result<Option<Loaded>, SessionError> {
-        let load = self.parts()?.1.load(key, Freshness::Latest);
-        let loaded = call(load, Operation::Load, budget).await;
+        let loaded = look(self.parts()?.1, key, budget).await;
         loaded.map_err(|error| self.failed(Some(key.id), error))
     }
 
@@ -144,7 +143,7 @@ impl Subjects {
             Err(error) => {
                 let is_unknown = error.is_outcome_unknown();
                 let failure = self.failed(Some(key.id), error);
-                if !is_unknown || !matches!(self.latest(key, &mut budget).await, Ok(None)) {
+                if !is_unknown || !matches!(look(store, key, &mut budget).await, Ok(None)) {
                     return Err(failure);
                 }
                 true
@@ -183,4 +182,12 @@ impl Subjects {
                    namespace with a store",
         })
     }
+}
+
+async fn look(
+    store: &AnyStore,
+    key: Key,
+    budget: &mut Budget,
+) -> Result<Option<Loaded>, StoreError> {
+    call(store.load(key, Freshness::Latest), Operation::Load, budget).await
 }

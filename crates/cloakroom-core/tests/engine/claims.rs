@@ -1,5 +1,7 @@
 //! What must be claimed before the page is made: `take_once` and `update_now`.
 
+use std::time::Duration;
+
 use cloakroom_core::{SessionError, VoidReason};
 use cloakroom_store::Operation::{Create, Load, Replace};
 use cloakroom_testkit::Fault;
@@ -88,6 +90,52 @@ async fn a_take_that_could_not_be_stored_gives_no_value() {
 }
 
 #[tokio::test]
+async fn a_take_that_could_not_be_stored_takes_nothing() {
+    for is_own in [false, true] {
+        for fault in [Fault::BeforeEffect, Fault::Timeout] {
+            let world = World::new();
+            let mut browser = with_ticket(&world).await;
+            let (flight, session) = world.open(&browser).await;
+            if is_own {
+                session.insert("ticket", "two").unwrap();
+            }
+            session.insert("k", 1).unwrap();
+            world.faults.fail_next(Replace, fault);
+            session.take_once::<String>("ticket").await.unwrap_err();
+            let value = Some(if is_own { "two" } else { "one" }.to_owned());
+            assert_eq!(session.get::<String>("ticket").unwrap(), value);
+            // The handler goes on, and its other changes are saved.
+            assert_eq!(flight.finish().await.status, 200);
+            assert_eq!(browser.read::<u32>(&world, "k").await, Some(1));
+            assert_eq!(browser.read::<String>(&world, "ticket").await, value);
+            let (_flight, session) = world.open(&browser).await;
+            let again = session.take_once::<String>("ticket").await.unwrap();
+            assert_eq!(again, value);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_take_that_could_not_be_stored_can_be_tried_again() {
+    for (fault, taken) in [
+        (Fault::BeforeEffect, Some("one")),
+        (Fault::HangAfterEffect, None),
+    ] {
+        let world = World::new();
+        let browser = with_ticket(&world).await;
+        let (_flight, session) = world.open(&browser).await;
+        world.faults.fail_next(Replace, fault);
+        if taken.is_none() {
+            // Whether it was done can't be found out.
+            world.faults.fail_next(Load, Fault::BeforeEffect);
+        }
+        session.take_once::<String>("ticket").await.unwrap_err();
+        let again = session.take_once::<String>("ticket").await.unwrap();
+        assert_eq!(again.as_deref(), taken, "at most once");
+    }
+}
+
+#[tokio::test]
 async fn taking_from_a_session_that_was_ended_is_an_error() {
     let world = World::new();
     let mut browser = with_ticket(&world).await;
@@ -158,4 +206,91 @@ async fn update_now_on_a_first_visit_makes_a_session_whose_cookie_goes_with_the_
     assert_eq!(world.calls(), [Create]);
     browser.receive(&flight.finish().await);
     assert_eq!(browser.read(&world, "n").await, Some(7));
+}
+
+/// Two tasks of a request wait while a third one is saving, and the session is ended elsewhere.
+#[tokio::test(start_paused = true)]
+async fn what_another_task_has_committed_in_vain_is_not_claimed() {
+    for takes in [true, false] {
+        let world = World::new();
+        let mut browser = with_ticket(&world).await;
+        let (_flight, session) = world.open(&browser).await;
+        let slow = Fault::Delay(Duration::from_millis(100));
+        world.faults.fail_next(Replace, slow);
+        let save = |key: &'static str| {
+            let session = session.clone();
+            async move {
+                session.insert(key, 1).unwrap();
+                session.save().await
+            }
+        };
+        let claim = async {
+            match takes {
+                true => session.take_once::<String>("ticket").await.map(drop),
+                false => session.update_now("n", |n: &mut u32| *n += 1).await,
+            }
+        };
+        let end = async {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            browser.visit(&world, |s| s.end()).await;
+        };
+        let (first, second, claimed, ()) = tokio::join!(save("a"), save("b"), claim, end);
+        for result in [first, second, claimed] {
+            let error = result.unwrap_err();
+            assert!(matches!(error, SessionError::Ended { .. }), "{error:?}");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_another_task_has_committed_is_claimed() {
+    let world = World::new();
+    let mut browser = with_ticket(&world).await;
+    let (_flight, session) = world.open(&browser).await;
+    let slow = Fault::Delay(Duration::from_millis(100));
+    world.faults.always_on(Replace, slow);
+    let save = |key: &'static str| {
+        let session = session.clone();
+        async move {
+            session.insert(key, 1).unwrap();
+            session.save().await.unwrap();
+        }
+    };
+    let take = async { session.take_once::<String>("ticket").await.unwrap() };
+    let next = async {
+        let next = |n: &mut u32| {
+            *n += 1;
+            *n
+        };
+        session.update_now("n", next).await.unwrap()
+    };
+    let (_, _, taken, number) = tokio::join!(save("a"), save("b"), take, next);
+    assert_eq!((taken.as_deref(), number), (Some("one"), 1));
+    // What changes nothing is claimed as well.
+    world.faults.clear();
+    session.update_now("n", |n: &mut u32| *n = 1).await.unwrap();
+    assert_eq!(browser.read(&world, "n").await, Some(1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_changed_in_a_session_that_another_task_has_ended_is_not_claimed() {
+    let world = World::new();
+    let browser = with_ticket(&world).await;
+    let (_flight, session) = world.open(&browser).await;
+    let slow = Fault::Delay(Duration::from_millis(100));
+    world.faults.fail_next(Replace, slow);
+    let save = async {
+        session.insert("a", 1).unwrap();
+        session.save().await.unwrap();
+    };
+    let claim = async { session.take_once::<String>("ticket").await };
+    let end = async {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        session.end().unwrap();
+    };
+    let ((), claimed, ()) = tokio::join!(save, claim, end);
+    assert!(
+        matches!(claimed, Err(SessionError::Ended { .. })),
+        "{claimed:?}"
+    );
 }

@@ -46,6 +46,7 @@ mod subjects;
 mod support;
 mod sweeper;
 mod token;
+mod told_once;
 mod unknown;
 mod updates;
 mod values;

@@ -200,3 +200,48 @@ async fn two_first_visits_at_the_same_time_make_two_records_and_the_last_cookie_
     assert_eq!(world.records(), 2);
     assert_eq!(browser.read(&world, "k").await, Some(2));
 }
+
+/// Hears that a namespace is closed, and takes its time until another thread has judged it too.
+#[derive(Debug)]
+struct Slow {
+    judged: std::sync::mpsc::SyncSender<()>,
+    go_on: std::sync::Mutex<std::sync::mpsc::Receiver<()>>,
+}
+
+impl cloakroom_core::Observer for Slow {
+    fn on_event(&self, event: &cloakroom_core::Event<'_>) {
+        assert_eq!(event.kind, EventKind::Closed);
+        self.judged.send(()).unwrap();
+        let go_on = self.go_on.lock().unwrap();
+        let _ = go_on.recv_timeout(Duration::from_secs(10));
+    }
+}
+
+#[test]
+fn nobody_waits_for_the_observer_of_another_task() {
+    let (judged, is_judged) = std::sync::mpsc::sync_channel(9);
+    let (done, go_on) = std::sync::mpsc::channel();
+    let slow = Slow {
+        judged,
+        go_on: std::sync::Mutex::new(go_on),
+    };
+    let world = World::build(|builder, store| {
+        builder
+            .namespace(Namespace::new(ACCOUNT, store.clone()).only_if(|_| false))
+            .observer(slow)
+    });
+    let flight = world.begin(&Browser::new());
+    let judge = || {
+        let judged = flight.sessions.judge(ACCOUNT, &flight.head);
+        judged.unwrap().is_none()
+    };
+    let began = std::time::Instant::now();
+    std::thread::scope(|scope| {
+        let first = scope.spawn(judge);
+        is_judged.recv().unwrap();
+        assert!(judge());
+        assert!(began.elapsed() < Duration::from_secs(5));
+        done.send(()).unwrap();
+        assert!(first.join().unwrap());
+    });
+}

@@ -147,3 +147,24 @@ async fn two_saves_at_the_same_time_are_one_after_the_other() {
     assert_eq!(browser.read(&world, "a").await, Some(1));
     assert_eq!(browser.read(&world, "b").await, Some(2));
 }
+
+#[tokio::test(start_paused = true)]
+async fn clearing_while_a_first_save_is_under_way_clears() {
+    let world = World::new();
+    let mut browser = Browser::new();
+    let (flight, session) = world.open(&browser).await;
+    let slow = Fault::Delay(std::time::Duration::from_millis(100));
+    world
+        .faults
+        .fail_next(cloakroom_store::Operation::Create, slow);
+    session.insert("k", 1).unwrap();
+    let clear = async {
+        session.clear().unwrap();
+        assert!(session.is_empty());
+    };
+    let (saved, ()) = tokio::join!(session.save(), clear);
+    saved.unwrap();
+    assert!(session.is_empty());
+    browser.receive(&flight.finish().await);
+    assert_eq!(browser.read::<u32>(&world, "k").await, None);
+}

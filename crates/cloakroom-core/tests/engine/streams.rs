@@ -182,3 +182,55 @@ async fn a_session_first_opened_after_the_head_can_be_used_but_not_begun() {
     let error = session.insert("k", 1).unwrap_err();
     assert!(matches!(error, SessionError::HeadSent { .. }), "{error:?}");
 }
+
+#[tokio::test]
+async fn a_namespace_first_judged_after_the_head_can_be_used_but_not_begun() {
+    for is_unchanged in [true, false] {
+        let world = World::new();
+        let mut browser = Browser::known_to(&world).await;
+        for is_new in [true, false] {
+            let visitor = match is_new {
+                true => Browser::new(),
+                false => browser.clone(),
+            };
+            let flight = world.begin(&visitor);
+            let mut response = crate::support::Response::new(200);
+            match is_unchanged {
+                true => assert!(flight.sessions.finish_unchanged(&mut response)),
+                false => drop(flight.answer(response).await),
+            }
+            let session = flight.open(crate::support::ACCOUNT).await;
+            let result = session.insert("k", 1);
+            if is_new {
+                let error = result.unwrap_err();
+                assert!(matches!(error, SessionError::HeadSent { .. }), "{error:?}");
+            }
+            session.save().await.unwrap();
+        }
+        assert_eq!(world.records(), 1);
+        assert_eq!(browser.read(&world, "k").await, Some(1));
+    }
+}
+
+#[tokio::test]
+async fn a_namespace_judged_while_the_head_is_made_knows_of_the_head() {
+    let world = World::new();
+    for round in 0..2_000 {
+        let flight = world.begin(&Browser::new());
+        let barrier = std::sync::Barrier::new(2);
+        let judged = std::thread::scope(|scope| {
+            let judge = || {
+                barrier.wait();
+                flight.sessions.judge(crate::support::ACCOUNT, &flight.head)
+            };
+            let judged = scope.spawn(judge);
+            let mut response = crate::support::Response::new(200);
+            barrier.wait();
+            assert!(flight.sessions.finish_unchanged(&mut response));
+            judged.join().unwrap()
+        });
+        let session = judged.unwrap().unwrap().open().await.unwrap();
+        let error = session.insert("k", 1).unwrap_err();
+        assert!(matches!(error, SessionError::HeadSent { .. }), "{round}");
+    }
+}

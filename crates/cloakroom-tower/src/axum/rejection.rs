@@ -6,7 +6,9 @@ use http::{HeaderValue, StatusCode, header};
 
 /// A [`SessionError`] as a response. Handlers return it, and `?` makes it.
 ///
-/// The client gets a status and a sentence; the error goes to the log.
+/// The client gets a status and a sentence. The log gets what answers 500 or more, but for what it
+/// has already: of a store that fails the engine tells when it happens, whatever a handler makes of
+/// that.
 #[derive(Debug)]
 pub struct SessionRejection(SessionError);
 
@@ -52,12 +54,9 @@ impl IntoResponse for SessionRejection {
     fn into_response(self) -> Response {
         let status =
             StatusCode::from_u16(self.0.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        match self.0.source() {
-            Some(source) if status.is_server_error() => {
-                tracing::error!(target: "cloakroom", source, "{}", self.0);
-            }
-            None if status.is_server_error() => tracing::error!(target: "cloakroom", "{}", self.0),
-            _ => tracing::debug!(target: "cloakroom", "{}", self.0),
+        match status.is_server_error() && !self.0.is_reported() {
+            true => tracing::error!(target: "cloakroom", source = self.0.source(), "{}", self.0),
+            false => tracing::debug!(target: "cloakroom", "{}", self.0),
         }
         let message = match status {
             StatusCode::FORBIDDEN => "This is not available here.\n",

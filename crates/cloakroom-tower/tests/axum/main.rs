@@ -6,6 +6,7 @@ mod app;
 mod extractors;
 mod failures;
 mod late_writes;
+mod logs;
 mod nesting;
 mod panics;
 mod scheme;

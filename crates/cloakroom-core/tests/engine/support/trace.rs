@@ -28,6 +28,14 @@ impl Captured {
     pub(crate) fn text(&self) -> String {
         TEXT.with_borrow(Clone::clone).unwrap()
     }
+
+    /// The lines that somebody who watches for trouble sees, and forgets them.
+    pub(crate) fn take_trouble(&self) -> Vec<String> {
+        let text = TEXT.with_borrow_mut(|text| text.replace(String::new()));
+        let is_trouble = |line: &&str| line.starts_with("ERROR") || line.starts_with("WARN");
+        let text = text.unwrap();
+        text.lines().filter(is_trouble).map(str::to_owned).collect()
+    }
 }
 
 impl Drop for Captured {
