@@ -91,7 +91,7 @@ impl SqliteStoreBuilder {
 
     /// Whether to make the table, or to bring it to the newest schema. Default: `true`.
     ///
-    /// With `false` somebody else runs [`migrations`](Self::migrations), and
+    /// With `false` somebody else runs what [`SqliteStore::migrations`] gives, and
     /// [`open`](Self::open) fails before that is done. Several processes may migrate at the same
     /// time: one does, the others wait for it.
     pub const fn migrate(mut self, migrate: bool) -> Self {
@@ -128,25 +128,6 @@ impl SqliteStoreBuilder {
         self
     }
 
-    /// The SQL that makes the table, for a database whose schema somebody else keeps: a script for
-    /// each schema from 1 on, in their order. A script takes a database from the schema before it
-    /// to its own, and fails on any other. Run each in a transaction.
-    ///
-    /// # Errors
-    /// When the name of the table is none.
-    ///
-    /// ```
-    /// use cloakroom_sqlite::SqliteStore;
-    /// for script in SqliteStore::builder("sessions.db").table("logins").migrations()? {
-    ///     println!("BEGIN;\n{script}COMMIT;");
-    /// }
-    /// # Ok::<(), cloakroom_sqlite::OpenError>(())
-    /// ```
-    pub fn migrations(&self) -> Result<Vec<String>, OpenError> {
-        let failed = |reason| OpenError::new(&self.path, reason);
-        Ok(Table::new(&self.table).map_err(failed)?.migrations())
-    }
-
     /// Opens the store, makes the file (mode 0600) if it is not there, and brings its table to the
     /// newest schema. Blocks, so call it when the program starts; it waits up to ten seconds for
     /// another program that holds the database.
@@ -154,7 +135,7 @@ impl SqliteStoreBuilder {
     /// # Errors
     /// When the file can't be made or opened, or is no database; when it can't be used in WAL
     /// mode; when the name of the table is none; when the schema is missing and may not be made,
-    /// or is newer than this program knows.
+    /// or is newer than this program knows; when a table of that name is another one.
     ///
     /// ```
     /// use cloakroom_sqlite::{SqliteStore, Synchronous};
@@ -197,6 +178,7 @@ impl SqliteStoreBuilder {
         let mut connection = Connection::try_open(settings, Role::Writer, deadline)?;
         connection.use_wal(deadline)?;
         schema::prepare(&mut connection, &settings.table, self.migrate)?;
+        schema::check(&connection, settings)?;
         Ok(connection)
     }
 }

@@ -38,8 +38,8 @@ pub(crate) enum Role {
     Reader,
 }
 
-/// After a burst the log is cut down to so many bytes.
-const LOG_BYTES: u32 = 64 << 20;
+/// After a burst, or when somebody has read for long, the log is cut down to so many bytes.
+const LOG_BYTES: u32 = 32 << 20;
 
 /// What each connection may keep in memory, in KiB.
 const CACHE_KIB: u32 = 16 << 10;

@@ -39,6 +39,10 @@ pub(crate) enum Reason {
         found: i64,
         known: i64,
     },
+    Foreign {
+        table: String,
+        error: rusqlite::Error,
+    },
 }
 
 impl OpenError {
@@ -47,7 +51,7 @@ impl OpenError {
         Self { path, reason }
     }
 
-    /// The database file, or the address that names none.
+    /// The database file, or the address that names none; empty where no file was named.
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
@@ -73,8 +77,8 @@ impl fmt::Display for OpenError {
             ),
             Reason::TableName(name) => write!(
                 f,
-                "{name:?} can't be the table of the session database {path}: use 1 to 63 \
-                 lower-case letters, digits and _, no digit first, and not sqlite_ at the beginning"
+                "{name:?} can't be the table of sessions: use 1 to 63 lower-case letters, digits and \
+                 _, no digit first, and not sqlite_ at the beginning"
             ),
             Reason::ReadOnly => write!(
                 f,
@@ -93,7 +97,7 @@ impl fmt::Display for OpenError {
             } => write!(
                 f,
                 "the table {table} of the session database {path} has schema {found}, and schema \
-                 {needed} is needed: run what SqliteStoreBuilder::migrations gives, or let the \
+                 {needed} is needed: run what SqliteStore::migrations gives, or let the \
                  program do it with migrate(true)"
             ),
             Reason::Newer {
@@ -105,6 +109,11 @@ impl fmt::Display for OpenError {
                 "the table {table} of the session database {path} has schema {found}, and this \
                  version of cloakroom-sqlite knows schemas up to {known}: update the program"
             ),
+            Reason::Foreign { table, .. } => write!(
+                f,
+                "the session database {path} has a table {table}, or an index of that name, that \
+                 is not as SqliteStore::migrations makes it: choose another name, or mend it"
+            ),
         }
     }
 }
@@ -113,7 +122,7 @@ impl Error for OpenError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match &self.reason {
             Reason::Io(error) => Some(error),
-            Reason::Sqlite(error) => Some(error),
+            Reason::Sqlite(error) | Reason::Foreign { error, .. } => Some(error),
             _ => None,
         }
     }
@@ -182,9 +191,8 @@ impl From<rusqlite::Error> for Failure {
 
 /// Whether another connection holds the lock that a statement needs. Nothing has happened then.
 pub(crate) fn is_busy(error: &rusqlite::Error) -> bool {
-    let code = error.sqlite_error_code();
     matches!(
-        code,
+        code(error),
         Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked)
     )
 }
@@ -193,7 +201,7 @@ pub(crate) fn is_busy(error: &rusqlite::Error) -> bool {
 /// engine may then replace by a new one.
 fn judge(error: &rusqlite::Error) -> (StoreErrorKind, bool) {
     use StoreErrorKind::{Other, TimedOut, TooLarge, Unavailable};
-    match error.sqlite_error_code() {
+    match code(error) {
         Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => (TimedOut, false),
         Some(ErrorCode::OperationInterrupted) => (TimedOut, false),
         Some(ErrorCode::TooBig) => (TooLarge, false),
@@ -210,5 +218,15 @@ fn judge(error: &rusqlite::Error) -> (StoreErrorKind, bool) {
         // No such table, or another schema than ours: somebody else's doing, and theirs to mend.
         Some(ErrorCode::Unknown | ErrorCode::SchemaChanged) => (Unavailable, false),
         _ => (Other, false),
+    }
+}
+
+/// SQLite's code, also where the driver knows at which place of a statement it stopped.
+pub(crate) const fn code(error: &rusqlite::Error) -> Option<ErrorCode> {
+    match error {
+        rusqlite::Error::SqliteFailure(error, _) | rusqlite::Error::SqlInputError { error, .. } => {
+            Some(error.code)
+        }
+        _ => None,
     }
 }

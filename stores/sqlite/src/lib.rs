@@ -33,18 +33,20 @@
 //!    acknowledged, in any mode.
 //! 2. **A load answers from the database itself**, and sees every change that was acknowledged
 //!    before it, by any process. There is no cache that could be behind.
-//! 3. **One statement a call.** A replace is `UPDATE .. WHERE version = ..`, a sweep judges each
-//!    row in the statement that deletes it.
+//! 3. **One statement a call**, and two more for each transaction of several. A replace is
+//!    `UPDATE .. WHERE version = ..`, a sweep judges each row in the statement that deletes it.
 //! 4. **A call is answered within half a second**, though another process holds the lock: a change
 //!    waits for that 400 ms at most, is `TimedOut` then, and nothing has happened. Loads and
-//!    listings wait for no writer. When the disk itself hangs, calls are given up after 2 seconds.
+//!    listings wait for no writer. When the disk itself hangs, calls are given up after 2 seconds,
+//!    but for loads that it has caught on the threads of their callers.
 //! 5. **It recovers by itself.** A full disk, a missing table, a damaged, deleted or replaced file
-//!    is `Unavailable` for as long as it lasts, and no longer. A database that is gone is not made
-//!    anew before the next [`open`](SqliteStore::open): that would end all sessions without a word.
+//!    is `Unavailable` for as long as it lasts, and no longer; loads look at the file ten times a
+//!    second, changes each time. A database that is gone is not made anew before the next
+//!    [`open`](SqliteStore::open): that would end all sessions without a word.
 //! 6. **A row that is no record is `Corrupt`**, never a panic, and can be deleted. A damaged
 //!    *file* is `Unavailable`, so that nobody's session is replaced by an empty one for that.
 //! 7. **A call whose future is dropped** before its change has begun changes nothing, and holds
-//!    nothing up.
+//!    nothing up. What waits for a lock, of this process or of another, has not begun.
 //!
 //! # What a call costs
 //!
@@ -55,9 +57,10 @@
 //! [`SqliteStore::stats`] tells how many changes share a commit.
 //!
 //! A **load** is answered on the thread of its caller, and its future is ready at once: that takes
-//! about 5 µs, where a hand-over to another thread and back adds 5 to 100. It waits for no lock:
-//! where SQLite would wait, the store's own reading thread takes over, as it does for listings.
-//! What it may wait for is the disk, when the page is not in memory. So that a disk that hangs
+//! about 5 µs, where a hand-over to another thread and back adds 5 to 100, up to two switches of
+//! threads, and as much work again for the cores. It waits for no lock: where SQLite would wait, the
+//! store's own reading thread takes over, as it does for listings. What it may wait for is the
+//! disk, when the page is not in memory. So that a disk that hangs
 //! can't stop a program, one caller fewer than there are cores loads at the same time
 //! ([`inline_loads`](SqliteStoreBuilder::inline_loads)), and for a second after a load that took
 //! more than 50 ms all go to the reading thread. On a runtime with one thread a disk that hangs
@@ -65,7 +68,8 @@
 //!
 //! A store has four threads (writer, reader, log, timer) and up to 16 MiB of cache for each of its
 //! connections: three, and one for each inline load. It needs no runtime. The log is moved to the
-//! database beside the writer, and has up to about 32 MiB.
+//! database beside the writer, and has up to about 32 MiB; more for as long as another program keeps
+//! a transaction open in which it reads.
 //!
 //! # The database
 //!
@@ -85,8 +89,8 @@
 //!
 //! Two indexes, for sweeping and for the sessions of a subject, and the table
 //! `cloakroom_sessions_schema` with the schema's versions go with it. Opening a store makes them
-//! and brings them up to date; [`SqliteStoreBuilder::migrations`] gives the SQL to whoever does
-//! that by hand. Times from the year 292 million on are negative.
+//! and brings them up to date; [`SqliteStore::migrations`] gives the SQL to whoever does that by hand.
+//! Times from the year 292 million on are negative.
 //!
 //! - The file is made with mode 0600, and so are the log (`-wal`) and the index (`-shm`) beside it.
 //!   All three belong together: never copy, move or delete one of them while a program uses it.
@@ -114,6 +118,7 @@ mod connection;
 mod cursor;
 mod error;
 mod file;
+mod pace;
 mod readers;
 mod row;
 mod schema;

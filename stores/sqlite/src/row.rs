@@ -8,7 +8,7 @@ use rusqlite::{ErrorCode, OptionalExtension, Row, types::ValueRef};
 
 use crate::{
     connection::{Connection, Settings},
-    error::Failure,
+    error::{Failure, code},
 };
 
 /// The most sessions on a page, so that no listing reads for long.
@@ -26,10 +26,7 @@ pub(crate) fn load(
     let found = statement.query_row(parameters, |row| Ok(record(row, settings.max_data_size)));
     match found.optional() {
         Ok(record) => record.transpose().map(|record| record.map(Loaded::new)),
-        Err(error) if error.sqlite_error_code() == Some(ErrorCode::TooBig) => {
-            Err(Failure::corrupt(TOO_LARGE))
-        }
-        Err(error) => Err(error.into()),
+        Err(error) => Err(too_large_is_corrupt(error)),
     }
 }
 
@@ -54,8 +51,8 @@ pub(crate) fn list(
     limit: usize,
 ) -> Result<(Vec<Summary>, Option<Key>), Failure> {
     let limit = limit.clamp(1, PAGE);
-    // One row more tells whether others follow.
-    let rows = i64::try_from(limit + 1).unwrap_or(i64::MAX);
+    // More than are asked for: rows that can't be read are passed over.
+    let rows = i64::try_from(PAGE + 1).unwrap_or(i64::MAX);
     let statements = &settings.statements;
     let (mut statement, mut sessions) = (None, Vec::new());
     let mut rows = match listing {
@@ -76,23 +73,34 @@ pub(crate) fn list(
             statement.insert(scan).query((namespace, id, rows))?
         }
     };
-    let (mut seen, mut corrupt) = (0, None);
-    while let Some(row) = rows.next()? {
-        if seen == limit {
-            let last = sessions.last().map(|last: &Summary| last.key);
-            // Where nothing on a page can be read, there is no telling where the next begins.
-            return match (last, corrupt) {
-                (None, Some(failure)) => Err(failure),
-                (last, _) => Ok((sessions, last)),
-            };
+    let (mut seen, mut last, mut corrupt) = (0, None, None);
+    while let Some(row) = rows.next().map_err(too_large_is_corrupt)? {
+        // One row more tells that others follow.
+        if seen >= limit && last.is_some() {
+            return Ok((sessions, last));
         }
         seen += 1;
-        match summary(row) {
-            Ok(summary) => sessions.push(summary),
+        match key(row) {
+            Ok(key) => {
+                last = Some(key);
+                sessions.extend(summary(row, key));
+            }
             Err(failure) => corrupt = Some(failure),
         }
     }
-    Ok((sessions, None))
+    match (seen > PAGE, last, corrupt) {
+        (false, ..) => Ok((sessions, None)),
+        // So many rows without a key: there is no telling where the next page begins.
+        (true, None, Some(failure)) => Err(failure),
+        (true, last, _) => Ok((sessions, last)),
+    }
+}
+
+fn too_large_is_corrupt(error: rusqlite::Error) -> Failure {
+    match code(&error) {
+        Some(ErrorCode::TooBig) => Failure::corrupt(TOO_LARGE),
+        _ => error.into(),
+    }
 }
 
 fn record(row: &Row<'_>, max_data_size: usize) -> Result<Record, Failure> {
@@ -112,7 +120,7 @@ fn record(row: &Row<'_>, max_data_size: usize) -> Result<Record, Failure> {
     Ok(record)
 }
 
-fn summary(row: &Row<'_>) -> Result<Summary, Failure> {
+fn key(row: &Row<'_>) -> Result<Key, Failure> {
     let namespace = text(row, 0)?.and_then(|name| NamespaceId::new(name).ok());
     let namespace = namespace.ok_or_else(|| Failure::corrupt("the namespace has no such name"))?;
     let id = match row.get_ref(1)? {
@@ -120,7 +128,10 @@ fn summary(row: &Row<'_>) -> Result<Summary, Failure> {
         _ => None,
     };
     let id = id.ok_or_else(|| Failure::corrupt("the id is no blob of 16 bytes"))?;
-    let key = Key::new(namespace, SessionId::from_bytes(id));
+    Ok(Key::new(namespace, SessionId::from_bytes(id)))
+}
+
+fn summary(row: &Row<'_>, key: Key) -> Result<Summary, Failure> {
     let version = Version::from_bits(0);
     let mut record = Record::new(version, time(row, 2)?, time(row, 4)?, Bytes::new());
     record.last_seen = time(row, 3)?;

@@ -2,9 +2,12 @@
 
 use std::{sync::Arc, time::Duration};
 
-use rusqlite::{OptionalExtension, TransactionBehavior};
+use rusqlite::{ErrorCode, OptionalExtension, TransactionBehavior};
 
-use crate::{connection::Connection, error::Reason};
+use crate::{
+    connection::{Connection, Settings},
+    error::{Reason, code},
+};
 
 /// The newest schema.
 const NEWEST: i64 = 1;
@@ -36,11 +39,18 @@ impl Table {
         &self.0
     }
 
-    /// What brings an empty database to schema 1, that to schema 2, and so on.
-    pub(crate) fn migrations(&self) -> Vec<String> {
+    /// Everything, for a person to run. It may run again.
+    pub(crate) fn print(&self) -> String {
+        let scripts = (1..).zip(self.migrations());
+        let scripts = scripts.map(|(version, script)| format!("-- version {version}\n{script}"));
+        scripts.collect::<Vec<_>>().join("\n")
+    }
+
+    /// What brings an empty database to schema 1, that to schema 2, and so on. Each may run again.
+    fn migrations(&self) -> Vec<String> {
         let name = self.as_str();
         vec![format!(
-            "CREATE TABLE \"{name}\" (\n    \
+            "CREATE TABLE IF NOT EXISTS \"{name}\" (\n    \
                  namespace TEXT NOT NULL,\n    \
                  id BLOB NOT NULL CHECK (length(id) = 16),\n    \
                  version INTEGER NOT NULL, -- 64 random bits\n    \
@@ -51,11 +61,11 @@ impl Table {
                  data BLOB NOT NULL,\n    \
                  PRIMARY KEY (namespace, id)\n\
              ) STRICT;\n\
-             CREATE INDEX \"{name}_expires\" ON \"{name}\" (expires);\n\
-             CREATE INDEX \"{name}_subject\" ON \"{name}\" (namespace, subject, id)\n    \
+             CREATE INDEX IF NOT EXISTS \"{name}_expires\" ON \"{name}\" (expires);\n\
+             CREATE INDEX IF NOT EXISTS \"{name}_subject\" ON \"{name}\" (namespace, subject, id)\n    \
                  WHERE subject IS NOT NULL;\n\
-             CREATE TABLE \"{name}_schema\" (version INTEGER PRIMARY KEY) STRICT;\n\
-             INSERT INTO \"{name}_schema\" (version) VALUES (1);\n"
+             CREATE TABLE IF NOT EXISTS \"{name}_schema\" (version INTEGER PRIMARY KEY) STRICT;\n\
+             INSERT INTO \"{name}_schema\" (version) VALUES (1) ON CONFLICT DO NOTHING;\n"
         )]
     }
 }
@@ -87,6 +97,26 @@ pub(crate) fn prepare(
     }
 }
 
+/// Finds out now, and not later, whether a table or an index of that name is somebody else's.
+pub(crate) fn check(connection: &Connection, settings: &Settings) -> Result<(), Reason> {
+    for sql in settings.statements.all() {
+        let prepared = connection.raw().prepare(sql);
+        prepared.map_err(|error| foreign(error, &settings.table))?;
+    }
+    Ok(())
+}
+
+/// SQLite has no code of its own for a table, a column or an index that is not there.
+fn foreign(error: rusqlite::Error, table: &Table) -> Reason {
+    match code(&error) {
+        Some(ErrorCode::Unknown) => Reason::Foreign {
+            table: table.as_str().to_owned(),
+            error,
+        },
+        _ => Reason::Sqlite(error),
+    }
+}
+
 /// The schema that is there; 0 when there is none.
 fn version(connection: &rusqlite::Connection, table: &Table) -> Result<i64, Reason> {
     let is_there = "SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = ?1";
@@ -108,9 +138,8 @@ fn migrate(connection: &mut Connection, table: &Table) -> Result<(), Reason> {
     let found = version(&transaction, table)?;
     let done = usize::try_from(found).unwrap_or(0);
     for migration in table.migrations().iter().skip(done) {
-        transaction
-            .execute_batch(migration)
-            .map_err(Reason::Sqlite)?;
+        let ran = transaction.execute_batch(migration);
+        ran.map_err(|error| foreign(error, table))?;
     }
     transaction.commit().map_err(Reason::Sqlite)
 }
@@ -154,7 +183,8 @@ mod tests {
         let migrations = Table::new("t").unwrap().migrations();
         assert_eq!(i64::try_from(migrations.len()).unwrap(), NEWEST);
         for (number, migration) in (1..).zip(migrations) {
-            assert!(migration.ends_with(&format!("VALUES ({number});\n")));
+            let record = format!("VALUES ({number}) ON CONFLICT DO NOTHING;\n");
+            assert!(migration.ends_with(&record), "{migration}");
         }
     }
 }

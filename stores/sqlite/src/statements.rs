@@ -56,10 +56,25 @@ impl Statements {
                  INDEXED BY \"{name}_subject\" \
                  WHERE namespace = ?1 AND subject = ?2 AND id > ?3 ORDER BY id LIMIT ?4"
             ),
+            // A subject that is longer than any is not read: SQLite would give up the listing.
             scan: format!(
-                "SELECT namespace, id, created, last_seen, expires, subject FROM \"{name}\" \
-                 WHERE (namespace, id) > (?1, ?2) ORDER BY namespace, id LIMIT ?3"
+                "SELECT namespace, id, created, last_seen, expires, \
+                 iif(octet_length(subject) < 1024, subject, iif(subject IS NULL, NULL, x'')) \
+                 FROM \"{name}\" WHERE (namespace, id) > (?1, ?2) ORDER BY namespace, id LIMIT ?3"
             ),
         }
+    }
+
+    pub(crate) fn all(&self) -> [&str; 8] {
+        [
+            &self.load,
+            &self.create,
+            &self.replace,
+            &self.touch,
+            &self.delete,
+            &self.sweep,
+            &self.by_subject,
+            &self.scan,
+        ]
     }
 }

@@ -2,6 +2,7 @@ use std::{
     fmt,
     path::{Path, PathBuf},
     sync::Arc,
+    time::Instant,
 };
 
 use cloakroom_store::{
@@ -13,13 +14,12 @@ use crate::{
     OpenError, SqliteStoreBuilder, Stats, address,
     connection::{Connection, Settings},
     cursor,
+    pace::Pace,
     row::{self, Listing},
+    schema::Table,
     shared::Shared,
     write::{Range, Write},
 };
-
-/// So many records one statement sweeps, so that others come in between.
-const SWEPT_TOGETHER: usize = 200;
 
 /// Keeps sessions in a table of an SQLite database.
 ///
@@ -72,6 +72,25 @@ impl SqliteStore {
     /// A store with other settings.
     pub fn builder(path: impl Into<PathBuf>) -> SqliteStoreBuilder {
         SqliteStoreBuilder::new(path.into())
+    }
+
+    /// The SQL that makes the table, for whoever keeps the schema by hand. It may run again, and
+    /// brings a table of any earlier version up to date.
+    ///
+    /// # Errors
+    /// When the name is not one that [`SqliteStoreBuilder::table`] takes.
+    ///
+    /// ```
+    /// use cloakroom_sqlite::SqliteStore;
+    ///
+    /// let sql = SqliteStore::migrations("logins")?;
+    /// assert!(sql.contains(r#"CREATE TABLE IF NOT EXISTS "logins""#));
+    /// # Ok::<(), cloakroom_sqlite::OpenError>(())
+    /// ```
+    pub fn migrations(table: &str) -> Result<String, OpenError> {
+        let table = Table::new(table);
+        let table = table.map_err(|reason| OpenError::new(Path::new(""), reason))?;
+        Ok(table.print())
     }
 
     /// The database file, as an absolute path.
@@ -177,14 +196,17 @@ impl Store for SqliteStore {
     }
 
     async fn sweep(&self, now: Timestamp, limit: usize) -> Result<usize, StoreError> {
-        let mut removed = 0;
+        let (mut removed, mut pace) = (0, Pace::new());
         for expired in Range::before(now) {
             while removed < limit {
-                let limit = SWEPT_TOGETHER.min(limit - removed);
+                // In several statements, so that others come in between.
+                let limit = pace.records(limit - removed);
                 let sweep = Write::Sweep { expired, limit };
+                let began = Instant::now();
                 match self.0.write(Operation::Sweep, sweep).await {
                     Ok(count) => {
                         removed += count;
+                        pace.note(began.elapsed());
                         if count < limit {
                             break;
                         }

@@ -98,9 +98,9 @@ impl Writer {
         };
         let broken = if self.alone > 0 || self.waiting.len() == 1 {
             self.alone = self.alone.saturating_sub(1);
-            self.one(&connection)
+            self.one(&connection, deadline)
         } else {
-            self.several(&connection)
+            self.several(&connection, MOST_CHANGES)
         };
         if !broken {
             self.checkpoints.after_commit(&connection);
@@ -142,7 +142,10 @@ impl Writer {
     }
 
     /// One change, which is a transaction by itself. Whether the connection is broken.
-    fn one(&mut self, connection: &Connection) -> bool {
+    ///
+    /// Where it has to wait for a lock, it waits before the change, not in it: the caller may go.
+    fn one(&mut self, connection: &Connection, deadline: Instant) -> bool {
+        connection.wait_until(Instant::now());
         let Some(job) = self.waiting.pop_front() else {
             return false;
         };
@@ -154,7 +157,8 @@ impl Writer {
             }
             Err(error) if is_busy(&error) => {
                 self.waiting.push_front(job);
-                false
+                connection.wait_until(deadline);
+                self.several(connection, 1)
             }
             Err(error) => {
                 let failure = Failure::from(error);
@@ -166,7 +170,7 @@ impl Writer {
     }
 
     /// Several changes in one transaction. Whether the connection is broken.
-    fn several(&mut self, connection: &Connection) -> bool {
+    fn several(&mut self, connection: &Connection, most: usize) -> bool {
         self.counters.statement();
         match connection.raw().execute_batch("BEGIN IMMEDIATE") {
             Ok(()) => {}
@@ -179,10 +183,13 @@ impl Writer {
         }
         let begun = Instant::now();
         let mut done: Vec<(Job, Result<usize, Failure>)> = Vec::new();
-        while done.len() < MOST_CHANGES
+        while done.len() < most
             && begun.elapsed() < LONGEST
             && let Some(job) = self.waiting.pop_front()
         {
+            if job.answer.is_closed() {
+                continue;
+            }
             let result = self.execute(&job, connection).map_err(Failure::from);
             // Some errors undo the whole transaction, so that nothing at all has happened.
             let is_undone = result.is_err() && connection.raw().is_autocommit();
@@ -210,10 +217,12 @@ impl Writer {
         let committed = connection.raw().execute_batch("COMMIT");
         let Err(error) = committed else {
             self.counters.commit(done.len());
+            let mut broken = false;
             for (job, result) in done {
+                broken |= result.as_ref().is_err_and(Failure::breaks_connection);
                 job.answer(result);
             }
-            return false;
+            return broken;
         };
         // What of it has reached the disk is unknown, so nothing is tried again.
         let failure = Failure::from(error);

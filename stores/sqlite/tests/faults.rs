@@ -11,7 +11,7 @@ use std::{
 };
 
 use cloakroom_sqlite::{SqliteStore, Synchronous};
-use cloakroom_store::{Loaded, Store, StoreErrorKind, Timestamp};
+use cloakroom_store::{Cursor, Key, Loaded, Page, Store, StoreError, StoreErrorKind, Timestamp};
 use common::{
     TABLE, connection, key, kind, load, numbered, path, record, record_of, sized, store, subject,
 };
@@ -141,12 +141,27 @@ async fn a_missing_table_is_unavailable_until_it_is_there() {
     assert_eq!(kind(store.scan(None, 9).await), UNAVAILABLE);
     let listed = store.by_subject("cart", &subject("ann"), None, 9).await;
     assert_eq!(kind(listed), UNAVAILABLE);
-    for script in SqliteStore::builder(path(&dir)).migrations().unwrap() {
-        connection(&dir).execute_batch(&script).unwrap();
-    }
+    let script = SqliteStore::migrations(TABLE).unwrap();
+    connection(&dir).execute_batch(&script).unwrap();
     assert_eq!(load(&store, &key(1)).await.unwrap(), None);
     store.create(&key(1), &record(1)).await.unwrap();
     assert!(load(&store, &key(1)).await.unwrap().is_some());
+}
+
+#[tokio::test]
+async fn a_column_of_another_name_is_unavailable_until_it_is_back() {
+    let (dir, store) = store();
+    store.create(&key(1), &record(1)).await.unwrap();
+    let rename = |from, to| {
+        let rename = format!("ALTER TABLE {TABLE} RENAME COLUMN {from} TO {to}");
+        connection(&dir).execute_batch(&rename).unwrap();
+    };
+    rename("data", "contents");
+    assert_eq!(kind(load(&store, &key(1)).await), UNAVAILABLE);
+    assert_eq!(kind(store.create(&key(2), &record(1)).await), UNAVAILABLE);
+    rename("contents", "data");
+    assert!(load(&store, &key(1)).await.unwrap().is_some());
+    store.create(&key(2), &record(1)).await.unwrap();
 }
 
 #[cfg(unix)]
@@ -304,15 +319,14 @@ async fn a_file_that_became_something_else_is_unavailable_until_it_is_back() {
 fn lax_store() -> (TempDir, SqliteStore, rusqlite::Connection) {
     let dir = tempfile::tempdir().unwrap();
     let other = connection(&dir);
-    for script in SqliteStore::builder(path(&dir)).migrations().unwrap() {
-        let lax = script.replace("STRICT", "").replace("NOT NULL,", ",");
-        let lax = lax
-            .replace("CHECK (length(id) = 16)", "")
-            .replace("INTEGER", "");
-        other
-            .execute_batch(&lax.replace("(version  PRIMARY", "(version INTEGER PRIMARY"))
-            .unwrap();
-    }
+    let script = SqliteStore::migrations(TABLE).unwrap();
+    let lax = script.replace("STRICT", "").replace("NOT NULL,", ",");
+    let lax = lax
+        .replace("CHECK (length(id) = 16)", "")
+        .replace("INTEGER", "");
+    other
+        .execute_batch(&lax.replace("(version  PRIMARY", "(version INTEGER PRIMARY"))
+        .unwrap();
     let store = SqliteStore::open(path(&dir)).unwrap();
     (dir, store, other)
 }
@@ -393,6 +407,52 @@ async fn listings_pass_over_rows_with_no_key() {
         .unwrap();
     assert_eq!(page.sessions.len(), 9);
     assert_eq!(store.sweep(Timestamp::MAX, 99).await.unwrap(), 12);
+}
+
+#[tokio::test]
+async fn listings_go_on_past_rows_that_are_no_records() {
+    let (_dir, store, other) = lax_store();
+    for set in [
+        "created = 'x'",
+        "subject = x'00'",
+        "subject = printf('%2000000s', 'x')",
+        "namespace = 'No Name'",
+    ] {
+        for byte in 0..9 {
+            let record = record_of(1, "ann");
+            store.create(&key(byte), &record).await.unwrap();
+        }
+        let update = format!("UPDATE {TABLE} SET {set} WHERE id BETWEEN ?1 AND ?2");
+        let ids = [2_u8, 6].map(|byte| vec![byte; 16]);
+        assert_eq!(other.execute(&update, ids).unwrap(), 5);
+        // The five follow each other, so that there are pages with nothing else.
+        for limit in [1, 2, 4, 100] {
+            let scanned = all_pages(async |after| store.scan(after, limit).await).await;
+            let left = [0, 1, 7, 8].map(key);
+            assert_eq!(scanned, left, "{set} by {limit}");
+            let of_ann = async |after: Option<&Cursor>| {
+                let ann = subject("ann");
+                store.by_subject("cart", &ann, after, limit).await
+            };
+            assert_eq!(all_pages(of_ann).await, left, "{set} by {limit}");
+        }
+        assert_eq!(
+            other.execute(&format!("DELETE FROM {TABLE}"), []).unwrap(),
+            9
+        );
+    }
+}
+
+async fn all_pages(page: impl AsyncFn(Option<&Cursor>) -> Result<Page, StoreError>) -> Vec<Key> {
+    let (mut keys, mut after) = (Vec::new(), None);
+    loop {
+        let page = page(after.as_ref()).await.unwrap();
+        keys.extend(page.sessions.iter().map(|summary| summary.key));
+        after = page.next;
+        if after.is_none() {
+            return keys;
+        }
+    }
 }
 
 #[tokio::test]

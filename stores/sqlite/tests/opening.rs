@@ -29,12 +29,8 @@ fn names_of_tables_are_checked() {
     for bad in ["", "Sessions", "a b", "a\";--", "1a", "sqlite_a", "main.a"] {
         let refusal = refusal(SqliteStore::builder(path(&dir)).table(bad));
         assert!(refusal.contains("can't be the table"), "{refusal}");
-        assert!(
-            SqliteStore::builder(path(&dir))
-                .table(bad)
-                .migrations()
-                .is_err()
-        );
+        let error = SqliteStore::migrations(bad).unwrap_err();
+        assert!(error.to_string().contains("can't be the table"), "{error}");
     }
     // Nothing is made before the name is known to be good.
     assert!(!path(&dir).exists());
@@ -160,13 +156,48 @@ async fn somebody_else_may_run_the_migrations() {
         "{refused}"
     );
     assert!(schema(&dir).is_empty());
-    for script in builder.migrations().unwrap() {
-        connection(&dir)
+    let script = SqliteStore::migrations(TABLE).unwrap();
+    // It may run again, after the program has run too.
+    for _ in 0..3 {
+        let other = connection(&dir);
+        other.execute_batch(&script).unwrap();
+        other
             .execute_batch(&format!("BEGIN; {script} COMMIT;"))
             .unwrap();
+        let store = builder.clone().open().unwrap();
+        let _ = store.create(&key(1), &record(1)).await;
+        assert!(load(&store, &key(1)).await.unwrap().is_some());
     }
-    let store = builder.open().unwrap();
-    store.create(&key(1), &record(1)).await.unwrap();
+    let by_hand = schema(&dir);
+    let dir = tempfile::tempdir().unwrap();
+    drop(SqliteStore::open(path(&dir)).unwrap());
+    assert_eq!(by_hand, schema(&dir));
+}
+
+#[test]
+fn half_a_schema_is_completed_or_refused() {
+    let whole = SqliteStore::migrations(TABLE).unwrap();
+    let statements: Vec<_> = whole.split_inclusive(";\n").collect();
+    for done in 0..statements.len() {
+        let dir = tempfile::tempdir().unwrap();
+        let other = connection(&dir);
+        other.execute_batch(&statements[..done].concat()).unwrap();
+        SqliteStore::open(path(&dir)).unwrap();
+        assert_eq!(schema(&dir).len(), 4, "{done}");
+    }
+    // The versions say that all is there, and it is not.
+    for missing in [
+        format!("DROP INDEX {TABLE}_subject"),
+        format!("DROP TABLE {TABLE}"),
+        format!("ALTER TABLE {TABLE} DROP COLUMN last_seen"),
+    ] {
+        let dir = tempfile::tempdir().unwrap();
+        let other = connection(&dir);
+        other.execute_batch(&whole).unwrap();
+        other.execute_batch(&missing).unwrap();
+        let refused = refusal(SqliteStore::builder(path(&dir)));
+        assert!(refused.contains("no such"), "{refused}");
+    }
 }
 
 #[test]
@@ -189,8 +220,16 @@ fn a_foreign_table_of_that_name_is_left_alone() {
         .execute_batch(&format!("CREATE TABLE {TABLE} (a)"))
         .unwrap();
     let refused = refusal(SqliteStore::builder(path(&dir)));
-    assert!(refused.contains("already exists"), "{refused}");
+    for part in [TABLE, "choose another name", "no such column: expires"] {
+        assert!(refused.contains(part), "{refused}");
+    }
     assert_eq!(schema(&dir), [TABLE]);
+    // And so is an index.
+    let dir = tempfile::tempdir().unwrap();
+    let index = format!("CREATE TABLE a (b); CREATE INDEX {TABLE}_subject ON a (b)");
+    connection(&dir).execute_batch(&index).unwrap();
+    let refused = refusal(SqliteStore::builder(path(&dir)));
+    assert!(refused.contains("no such index"), "{refused}");
 }
 
 #[cfg(unix)]

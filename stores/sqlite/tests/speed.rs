@@ -188,3 +188,104 @@ async fn durable_replaces() {
         }
     }
 }
+
+/// How often the threads of this process have given up their core, or lost it; and the time that
+/// they have run, in ticks of 10 ms.
+#[cfg(target_os = "linux")]
+#[derive(Clone, Copy)]
+struct Work {
+    given_up: u64,
+    lost: u64,
+    ticks: u64,
+}
+
+#[cfg(target_os = "linux")]
+impl Work {
+    fn so_far() -> Self {
+        let of_thread = |name: &str| -> u64 {
+            let tasks = std::fs::read_dir("/proc/self/task").unwrap();
+            let statuses = tasks.map(|task| task.unwrap().path().join("status"));
+            let text = |path| std::fs::read_to_string(path).unwrap_or_default();
+            let count = |text: String| -> u64 {
+                let line = text.lines().find_map(|line| line.strip_prefix(name));
+                line.map_or(0, |count| count.trim().parse().unwrap())
+            };
+            statuses.map(text).map(count).sum()
+        };
+        let stat = std::fs::read_to_string("/proc/self/stat").unwrap();
+        let (_, fields) = stat.rsplit_once(") ").unwrap();
+        let ticks = fields.split(' ').skip(11).take(2);
+        Self {
+            given_up: of_thread("voluntary_ctxt_switches:"),
+            lost: of_thread("nonvoluntary_ctxt_switches:"),
+            ticks: ticks.map(|count| count.parse::<u64>().unwrap()).sum(),
+        }
+    }
+
+    fn tell_since(self, name: &str, loads: u32) {
+        let now = Self::so_far();
+        let each = |now: u64, before: u64| {
+            let count = u32::try_from(now - before).unwrap();
+            f64::from(count) / f64::from(loads)
+        };
+        println!(
+            "  {name}: {:.3} times given up, {:.3} lost, {:.1} us of all cores, a load",
+            each(now.given_up, self.given_up),
+            each(now.lost, self.lost),
+            each(now.ticks, self.ticks) * 1e4,
+        );
+    }
+}
+
+/// What a load costs the machine, counted, inline and on the store's thread.
+#[cfg(target_os = "linux")]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "a measurement"]
+async fn switches() {
+    for inline in [1, 0] {
+        let dir = tempfile::tempdir().unwrap();
+        let store = filled(&path(&dir), Synchronous::Off, inline).await;
+        println!("{SESSIONS} sessions of 1 KiB, {inline} loads inline");
+        let store: &'static SqliteStore = Box::leak(Box::new(store));
+        let call = move |number: u32| async move {
+            load(store, &key(number)).await.unwrap().unwrap();
+        };
+        // As a request has it: on a worker of the runtime.
+        for (name, tasks) in [("one by one", 1), ("four at once", 4), ("64 at once", 64)] {
+            let before = Work::so_far();
+            let began = Instant::now();
+            let tasks = (0..tasks).map(|first| {
+                tokio::spawn(async move {
+                    for number in (first..SESSIONS * 2).step_by(usize::try_from(tasks).unwrap()) {
+                        call(number).await;
+                        tokio::task::yield_now().await;
+                    }
+                })
+            });
+            for task in tasks.collect::<Vec<_>>() {
+                task.await.unwrap();
+            }
+            tell(name, SESSIONS * 2, began.elapsed());
+            before.tell_since(name, SESSIONS * 2);
+        }
+        // A tenth of the requests change something.
+        let before = Work::so_far();
+        let tasks = (0..16).map(|first| {
+            tokio::spawn(async move {
+                for number in (first..SESSIONS).step_by(16) {
+                    call(number).await;
+                    if number % 10 == 0 {
+                        let expected = Loaded::new(sized(1, 0));
+                        let next = sized(1, 1024);
+                        let replaced = store.replace(&key(number), &next, &expected).await;
+                        replaced.unwrap();
+                    }
+                }
+            })
+        });
+        for task in tasks.collect::<Vec<_>>() {
+            task.await.unwrap();
+        }
+        before.tell_since("16 at once, a tenth of them changes", SESSIONS);
+    }
+}

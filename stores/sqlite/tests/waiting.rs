@@ -34,13 +34,38 @@ async fn a_call_that_is_dropped_while_it_waits_changes_nothing() {
     );
     assert!(timeout(wait, store.sweep(Timestamp::MAX, 9)).await.is_err());
     other.execute_batch("COMMIT").unwrap();
-    // A call that was waiting for the lock may still be carried out.
     sleep(Duration::from_millis(100)).await;
     let found = load(&store, &key(1)).await.unwrap();
-    assert!(found.is_none() || found.unwrap().record == record(1));
+    assert_eq!(found.unwrap().record, record(1));
     assert_eq!(load(&store, &key(2)).await.unwrap(), None);
     // And nothing is locked.
     store.create(&key(3), &record(1)).await.unwrap();
+}
+
+#[tokio::test]
+async fn calls_that_are_dropped_while_their_commit_waits_change_nothing() {
+    let (dir, store) = store();
+    for byte in 1..=3 {
+        store.create(&key(byte), &record(1)).await.unwrap();
+    }
+    let other = connection(&dir);
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let delete = |byte, limit| {
+        let store = store.clone();
+        async move { timeout(Duration::from_millis(limit), store.delete(&key(byte))).await }
+    };
+    // The writer waits with the first one until that is too late, and then with the other two.
+    let first = tokio::spawn(delete(1, 1_000));
+    sleep(Duration::from_millis(300)).await;
+    let (second, third) = tokio::join!(delete(2, 200), delete(3, 200));
+    assert!(second.is_err() && third.is_err());
+    let first = first.await.unwrap().unwrap();
+    assert_eq!(kind(first), Some(StoreErrorKind::TimedOut));
+    other.execute_batch("COMMIT").unwrap();
+    sleep(Duration::from_millis(100)).await;
+    for byte in 1..=3 {
+        assert!(load(&store, &key(byte)).await.unwrap().is_some(), "{byte}");
+    }
 }
 
 #[tokio::test]
