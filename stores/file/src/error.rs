@@ -156,6 +156,8 @@ fn kind_of(error: &io::Error) -> StoreErrorKind {
         | ErrorKind::Interrupted
         | ErrorKind::WouldBlock => StoreErrorKind::Unavailable,
         ErrorKind::TimedOut => StoreErrorKind::TimedOut,
+        // By a limit on how long files may be: nothing has changed then.
+        ErrorKind::FileTooLarge => StoreErrorKind::TooLarge,
         _ if PASSING.iter().any(passes) => StoreErrorKind::Unavailable,
         _ => StoreErrorKind::Other,
     }

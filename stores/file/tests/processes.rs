@@ -17,32 +17,30 @@ use std::{
 use bytes::Bytes;
 use cloakroom_file::{FileStore, Fsync};
 use cloakroom_store::{Loaded, Record, Store, StoreErrorKind, Timestamp, Version};
+use cloakroom_testkit::child_task;
 use common::{key, load, names, record, record_of, subject};
 use tokio::sync::Mutex;
 
-const FOLDER: &str = "CLOAKROOM_TEST_FOLDER";
-const FSYNC: &str = "CLOAKROOM_TEST_FSYNC";
 const TAKE_TURNS: &str = "CLOAKROOM_TEST_TAKE_TURNS";
 const INCREMENTS: u64 = 200;
 
 fn child(test: &str, folder: &Path, fsync: &str) -> Command {
-    let mut command = Command::new(env::current_exe().unwrap());
-    command
-        .args([test, "--exact", "--ignored", "--nocapture"])
-        .env(FOLDER, folder)
-        .env(FSYNC, fsync)
-        .stdout(Stdio::piped());
+    let task = format!("{fsync} {}", folder.display());
+    let mut command = cloakroom_testkit::child(test, &task).unwrap();
+    command.stdout(Stdio::piped());
     command
 }
 
 /// The store that the parent means; `None` in a run that nobody's parent started.
 fn parents_store() -> Option<FileStore> {
-    let fsync = match env::var(FSYNC).ok()?.as_str() {
+    let task = child_task()?;
+    let (fsync, folder) = task.split_once(' ').unwrap();
+    let fsync = match fsync {
         "never" => Fsync::Never,
         "file" => Fsync::File,
         _ => Fsync::FileAndFolder,
     };
-    let builder = FileStore::builder(env::var(FOLDER).ok()?);
+    let builder = FileStore::builder(folder);
     Some(builder.fsync(fsync).open().unwrap())
 }
 

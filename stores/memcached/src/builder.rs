@@ -1,10 +1,11 @@
 use std::time::Duration;
 
-use tokio::time::Instant;
+use cloakroom_store::Operation;
 
 use crate::{
     MemcachedStore, OpenError,
     address::Address,
+    call::Call,
     link::{Link, Settings},
     names::Names,
     store::{Inner, max_value},
@@ -40,7 +41,8 @@ impl MemcachedStoreBuilder {
     }
 
     /// How long a call may take, connecting included. Default: 400 ms, which is less than the
-    /// engine waits for a call; after it the call is an error of the kind `TimedOut`.
+    /// engine waits for a call; after it the call is an error of the kind `TimedOut`. More than a day
+    /// is a day.
     pub const fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = timeout;
         self
@@ -115,7 +117,8 @@ impl MemcachedStoreBuilder {
     pub async fn connect(self) -> Result<MemcachedStore, OpenError> {
         let patience = self.timeout.max(self.connect_timeout);
         let store = self.build()?;
-        let connected = store.inner().link.connect(Instant::now() + patience).await;
+        let deadline = Call::new(Operation::Load, patience).deadline;
+        let connected = store.inner().link.connect(deadline).await;
         connected.map_err(|error| OpenError::new("its server can't be used").with_source(error))?;
         Ok(store)
     }

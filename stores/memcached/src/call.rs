@@ -10,11 +10,14 @@ pub(crate) struct Call {
     pub(crate) deadline: Instant,
 }
 
+/// As good as for ever. With more a clock could come to its end.
+const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
+
 impl Call {
     pub(crate) fn new(operation: Operation, timeout: Duration) -> Self {
         Self {
             operation,
-            deadline: Instant::now() + timeout,
+            deadline: Instant::now() + timeout.min(LONGEST),
         }
     }
 }

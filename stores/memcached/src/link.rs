@@ -89,13 +89,7 @@ impl Link {
         let reply = timeout_at(deadline, live.pipe.ask(command)).await;
         unanswered.since = None;
         match reply {
-            Ok(Ok(reply)) => {
-                // It did not understand: what it takes for a command may be another's block.
-                if matches!(&reply, Reply::Refused(refusal) if refusal.is_misunderstanding()) {
-                    self.give_up(&attempt);
-                }
-                Ok(reply)
-            }
+            Ok(Ok(reply)) => Ok(reply),
             Ok(Err(error)) => {
                 self.give_up(&attempt);
                 Err(Fault::Lost(self.server.clone(), error))

@@ -168,9 +168,16 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Driver<R, W> {
         let malformed = |error| io::Error::new(io::ErrorKind::InvalidData, error);
         while let Some(numbered) = self.decoder.next(&mut self.input).map_err(malformed)? {
             let reply = self.check(numbered).map_err(malformed)?;
+            // What it takes for the next command may be the block of this one, and what it says
+            // next an answer to that.
+            let is_over =
+                matches!(&reply, Reply::Refused(refusal) if refusal.is_misunderstanding());
             let answer = self.unanswered.pop_front();
             // Whoever is gone does not need it.
             let _ = answer.ok_or(Malformed).map_err(malformed)?.send(reply);
+            if is_over {
+                return Err(malformed(Malformed));
+            }
         }
         Ok(())
     }
@@ -312,6 +319,24 @@ mod tests {
             assert!(pipe.is_closed());
             let again = pipe.ask(Command::get("a")).await.unwrap_err();
             assert_eq!(again.kind(), io::ErrorKind::InvalidData, "{reply:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn nothing_is_believed_after_a_misunderstanding() {
+        for refusal in ["ERROR\r\n", "CLIENT_ERROR bad data chunk\r\n"] {
+            let (pipe, mut server) = pipe(1024);
+            let serve = async {
+                sees(&mut server, "mg a c v O0\r\nmd b O1\r\n").await;
+                // The second line may be about what was the block of the first command.
+                let said = format!("{refusal}NF\r\n");
+                server.write_all(said.as_bytes()).await.unwrap();
+            };
+            let (get, delete) = (Command::get("a"), Command::delete("b"));
+            let (got, deleted, ()) = tokio::join!(pipe.ask(get), pipe.ask(delete), serve);
+            assert!(matches!(got, Ok(Reply::Refused(_))), "{got:?}");
+            assert_eq!(deleted.unwrap_err().kind(), io::ErrorKind::InvalidData);
+            assert!(pipe.is_closed());
         }
     }
 

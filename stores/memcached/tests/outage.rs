@@ -103,6 +103,20 @@ async fn a_connection_that_is_reset_is_replaced() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_timeout_without_end_is_one() {
+    let Some(server) = Server::memcached().await else {
+        return;
+    };
+    let endless = MemcachedStore::builder(&server.url())
+        .timeout(Duration::MAX)
+        .connect_timeout(Duration::MAX);
+    let store = endless.connect().await.unwrap();
+    let (key, record) = (a_key(), a_record());
+    store.create(&key, &record).await.unwrap();
+    assert_eq!(load(&store, &key).await.unwrap().record, record);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn one_connection_serves_all_calls() {
     let Some(server) = Server::memcached().await else {
         return;

@@ -51,7 +51,8 @@ impl RedisStoreBuilder {
     }
 
     /// How long a call may take, connecting included. Default: 400 ms, which is less than the
-    /// engine waits for a call; after it the call is an error of the kind `TimedOut`.
+    /// engine waits for a call; after it the call is an error of the kind `TimedOut`. More than a day
+    /// is a day.
     pub const fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = timeout;
         self

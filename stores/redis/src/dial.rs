@@ -61,6 +61,11 @@ impl Live {
         Ok(value)
     }
 
+    /// Whether it has broken: then the driver has nothing more to do.
+    pub(crate) fn is_closed(&self) -> bool {
+        self.driver.is_finished()
+    }
+
     /// How long it has been there.
     pub(crate) fn age(&self) -> Duration {
         self.began.elapsed()

@@ -110,9 +110,11 @@ impl Link {
             // As nearly always; it saves a timer.
             Some(live) => live,
             None => match timeout_at(deadline, attempt.live()).await {
-                Ok(outcome) => {
-                    outcome.map_err(|error| self.give_up_unconnected(&attempt, error))?
+                Ok(Ok(live)) => live,
+                Ok(Err(Some(error))) => {
+                    return Err(Fault::Connect(self.target.to_string(), error));
                 }
+                Ok(Err(None)) => return Err(Fault::NoRuntime),
                 Err(_) => return Err(self.silent()),
             },
         };
@@ -167,7 +169,9 @@ impl Link {
     fn attempt(self: &Arc<Self>) -> Result<Arc<Attempt>, Fault> {
         let runtime = Handle::try_current().map_err(|_| Fault::NoRuntime)?;
         let mut current = self.current();
-        if let Some(attempt) = &*current {
+        if let Some(attempt) = &*current
+            && !attempt.is_over()
+        {
             return Ok(Arc::clone(attempt));
         }
         let (sender, outcome) = watch::channel(None);
@@ -198,14 +202,6 @@ impl Link {
             .is_some_and(|now| Arc::ptr_eq(now, attempt))
         {
             *current = None;
-        }
-    }
-
-    fn give_up_unconnected(&self, attempt: &Arc<Attempt>, error: Option<DialError>) -> Fault {
-        self.give_up(attempt);
-        match error {
-            Some(error) => Fault::Connect(self.target.to_string(), error),
-            None => Fault::NoRuntime,
         }
     }
 
@@ -330,6 +326,16 @@ impl Attempt {
             Ok(Some(Ok(live))) => Ok(Arc::clone(live)),
             Ok(Some(Err(error))) => Err(Some(Arc::clone(error))),
             Ok(None) | Err(_) => Err(None),
+        }
+    }
+
+    /// Whether it has failed, or its connection has broken.
+    fn is_over(&self) -> bool {
+        match &*self.outcome.borrow() {
+            Some(Ok(live)) => live.is_closed(),
+            Some(Err(_)) => true,
+            // Nobody makes it any more when its runtime is gone.
+            None => self.outcome.has_changed().is_err(),
         }
     }
 }

@@ -39,7 +39,7 @@ impl Inner {
         let servers = self.servers.all(call).await?;
         let mut walk = Walk::new(servers, after, limit, call).await?;
         let mut sessions = Vec::new();
-        let half_time = Instant::now() + self.timeout / 2;
+        let half_time = Call::new(call.operation, self.timeout / 2).deadline;
         for _ in 0..STEPS {
             // Each step has the time of a call: nobody's request waits for it.
             let call = Call::new(call.operation, self.timeout);

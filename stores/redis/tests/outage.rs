@@ -99,6 +99,39 @@ async fn a_connection_that_is_reset_is_replaced() {
     }
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn an_attempt_that_failed_when_nobody_waited_is_nobodys_error() {
+    let Some(mut server) = Server::redis().await else {
+        return;
+    };
+    let builder = RedisStore::builder(&server.url())
+        .timeout(Duration::from_millis(50))
+        .connect_timeout(Duration::from_millis(150));
+    let store = builder.build().unwrap();
+    server.freeze();
+    let error = store.load(&a_key(), Freshness::Any).await.unwrap_err();
+    assert_eq!(error.kind(), StoreErrorKind::TimedOut);
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    server.thaw();
+    // What was wrong then is no answer now.
+    let loaded = store.load(&a_key(), Freshness::Any).await;
+    assert!(loaded.is_ok(), "{loaded:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_timeout_without_end_is_one() {
+    let Some(server) = Server::redis().await else {
+        return;
+    };
+    let endless = RedisStore::builder(&server.url())
+        .timeout(Duration::MAX)
+        .connect_timeout(Duration::MAX);
+    let store = endless.connect().await.unwrap();
+    let (key, record) = (a_key(), a_record(None));
+    store.create(&key, &record).await.unwrap();
+    assert_eq!(store.scan(None, 9).await.unwrap().sessions.len(), 1);
+}
+
 /// A network that loses answers when it is told to.
 struct Lossy {
     port: u16,
@@ -271,14 +304,20 @@ async fn a_store_outlives_the_runtime_that_connected_it() {
 #[test]
 fn without_a_runtime_a_call_is_an_error() {
     use std::task::{Context, Poll, Waker};
-    let store = RedisStore::builder("redis://127.0.0.1:1").build().unwrap();
-    let key = a_key();
-    let mut call = std::pin::pin!(store.load(&key, Freshness::Any));
-    let polled = call.as_mut().poll(&mut Context::from_waker(Waker::noop()));
-    let Poll::Ready(Err(error)) = polled else {
-        panic!("not an error at once: {polled:?}");
-    };
-    assert_eq!(error.kind(), StoreErrorKind::Other);
+    for url in [
+        "redis://127.0.0.1:1",
+        "redis-cluster://127.0.0.1:1",
+        "redis-sentinel://127.0.0.1:1?master=m",
+    ] {
+        let store = RedisStore::builder(url).build().unwrap();
+        let key = a_key();
+        let mut call = std::pin::pin!(store.load(&key, Freshness::Any));
+        let polled = call.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+        let Poll::Ready(Err(error)) = polled else {
+            panic!("{url}: not an error at once: {polled:?}");
+        };
+        assert_eq!(error.kind(), StoreErrorKind::Other, "{url}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]

@@ -11,7 +11,7 @@
 
 mod common;
 
-use std::error::Error;
+use std::{error::Error, time::Duration};
 
 use cloakroom_redis::RedisStore;
 use cloakroom_store::{Freshness, Key, Loaded, Store, StoreError, StoreErrorKind};
@@ -133,6 +133,34 @@ async fn a_full_server_still_reads_and_ends_sessions() {
     assert!(store.delete(&key).await.unwrap());
     tell(&mut beside, "CONFIG SET maxmemory 0").await;
     store.create(&key, &a_record(None)).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_full_server_forgets_no_session_of_a_subject() {
+    let Some(server) = Server::redis().await else {
+        return;
+    };
+    let store = connect(&server.url(), "full").await;
+    let (key, record) = (a_key(), a_record(Some("ann")));
+    store.create(&key, &record).await.unwrap();
+    let loaded = load(&store, &key).await.unwrap();
+    // Its index is told, and can't take it.
+    let mut longer = after(&loaded);
+    longer.expires = longer.expires.saturating_add(Duration::from_secs(86_400));
+    let mut beside = raw(&server.url()).await;
+    tell(&mut beside, "CONFIG SET maxmemory-policy noeviction").await;
+    tell(&mut beside, "CONFIG SET maxmemory 1").await;
+    let error = store.touch(&key, &longer, &loaded).await.unwrap_err();
+    assert_eq!(error.kind(), StoreErrorKind::Unavailable);
+    let error = store.replace(&key, &longer, &loaded).await.unwrap_err();
+    assert_eq!(error.kind(), StoreErrorKind::Unavailable);
+    // Else nobody who ends all of them ends this one.
+    assert_eq!(common::sessions(&store, "ann", 10).await, [key]);
+    tell(&mut beside, "CONFIG SET maxmemory 0").await;
+    store.replace(&key, &longer, &loaded).await.unwrap();
+    assert_eq!(common::sessions(&store, "ann", 10).await, [key]);
+    let index = tell(&mut beside, "ZCARD full:u:account:ann").await;
+    assert_eq!(index, redis::Value::Int(1));
 }
 
 async fn put(key: &Key, prefix: &str, bytes: &[u8], url: &str) {

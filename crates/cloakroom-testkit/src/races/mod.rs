@@ -1,9 +1,9 @@
 //! Requests at the same time, held against a model.
 
-mod browser;
 mod case;
 mod check;
 mod choice;
+mod elsewhere;
 mod gate;
 mod history;
 mod intent;
@@ -21,6 +21,7 @@ mod triple;
 mod world;
 
 pub use self::{
+    elsewhere::Elsewhere,
     lockout::Inherent,
     promise::{BrokenPromise, Promise},
     report::RaceReport,

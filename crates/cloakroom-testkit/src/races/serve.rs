@@ -8,12 +8,20 @@ use cloakroom_core::{
 use tokio::time::Instant;
 
 use super::{
-    browser::{Head, NAMESPACE, ResponseCookies},
     gate::{Gates, Stage},
     history::{Answer, End, RequestNo, Seen, Shared, Values},
     operation::Operation,
 };
-use crate::TestClock;
+use crate::{
+    TestClock,
+    heads::{RequestCookie, ResponseCookies},
+};
+
+/// The namespace that races are run on.
+pub(super) const NAMESPACE: &str = "race";
+
+/// The name of its cookie.
+pub(super) const COOKIE: &str = "__Host-race";
 
 /// What a request needs.
 pub(super) struct Server {
@@ -37,7 +45,7 @@ pub(super) async fn serve(server: Server, number: RequestNo) {
         )
     };
     let sessions = RequestSessions::begin(&server.manager);
-    let head = Head::new(token.as_deref());
+    let head = RequestCookie::new(COOKIE, token.as_deref());
     let mut returned = None;
     // The application's own time is not the engine's.
     let mut waited = Duration::ZERO;
@@ -67,14 +75,17 @@ pub(super) async fn serve(server: Server, number: RequestNo) {
     sessions.finish(&mut cookies);
     let end = End {
         answer,
-        cookie: cookies.change(),
+        cookie: cookies.change(COOKIE),
         returned,
         took: began.elapsed().saturating_sub(waited),
     };
     server.history.lock().end(server.clock.now(), number, end);
 }
 
-async fn open(sessions: &RequestSessions, head: &Head) -> Result<SessionHandle, SessionError> {
+async fn open(
+    sessions: &RequestSessions,
+    head: &RequestCookie,
+) -> Result<SessionHandle, SessionError> {
     match sessions.judge(NAMESPACE, head)? {
         Some(unopened) => unopened.open().await,
         None => Err(SessionError::Closed {
@@ -89,7 +100,7 @@ pub(super) async fn probe(
     token: &str,
 ) -> Result<Option<Seen>, SessionError> {
     let sessions = RequestSessions::begin(manager);
-    let session = open(&sessions, &Head::new(Some(token))).await?;
+    let session = open(&sessions, &RequestCookie::new(COOKIE, Some(token))).await?;
     Ok(look(&session))
 }
 

@@ -7,9 +7,10 @@ use cloakroom_store::AnyStore;
 use tokio::task::JoinSet;
 
 use super::{
-    browser::{Head, NAMESPACE, ResponseCookies},
     promise::{Broken, Promise},
+    serve::{COOKIE, NAMESPACE},
 };
+use crate::heads::{RequestCookie, ResponseCookies};
 
 /// Has `count` requests increment one counter and set a key of their own at the same time, and
 /// looks whether all of it is there.
@@ -74,7 +75,7 @@ struct Request {
 impl Request {
     async fn open(manager: &SessionManager, token: Option<&str>) -> Result<Self, SessionError> {
         let sessions = RequestSessions::begin(manager);
-        sessions.judge_all(&Head::new(token));
+        sessions.judge_all(&RequestCookie::new(COOKIE, token));
         let session = sessions.open(NAMESPACE).await?;
         let closed = || SessionError::Closed {
             namespace: NAMESPACE.to_owned(),
@@ -94,6 +95,6 @@ impl Request {
         }
         let mut cookies = ResponseCookies::default();
         self.sessions.finish(&mut cookies);
-        Ok(cookies.change())
+        Ok(cookies.change(COOKIE))
     }
 }

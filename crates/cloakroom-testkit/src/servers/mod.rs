@@ -3,7 +3,8 @@
 //! - [`Server`] is a server of the test's own: Redis, PostgreSQL, MariaDB or memcached.
 //! - [`Link`] stands between a store and its server, and delays, cuts, refuses or swallows.
 //! - [`outage`] freezes and kills the server under a store and asserts what requests see of it,
-//!   [`broken_link`] does so with the network between them.
+//!   [`broken_link`] does so with the network between them, [`refusal`] with a server that answers
+//!   and does not do what it is asked.
 //!
 //! For Unix, where there are signals to freeze a process.
 
@@ -13,9 +14,10 @@ mod outage;
 mod process;
 mod report;
 mod server;
+mod trials;
 mod visitor;
 
 pub use link::Link;
-pub use outage::{broken_link, outage};
+pub use outage::{Refuses, broken_link, outage, refusal};
 pub use report::{OutageReport, OutageTrial};
 pub use server::Server;

@@ -1,13 +1,12 @@
 //! Requests through the engine, as an integration would run them, and how long they take.
 
-use std::{borrow::Cow, time::Duration};
+use std::time::Duration;
 
-use cloakroom_core::{
-    Namespace, Outcome, RequestHead, RequestSessions, ResponseHead, ResponseHeader, Scheme,
-    SessionError, SessionManager,
-};
+use cloakroom_core::{Namespace, Outcome, RequestSessions, SessionError, SessionManager};
 use cloakroom_store::Store;
 use tokio::time::Instant;
+
+use crate::heads::{RequestCookie, ResponseCookies};
 
 const NAMESPACE: &str = "outage";
 const COOKIE: &str = "__Host-outage";
@@ -47,7 +46,7 @@ pub(super) fn application(store: impl Store) -> Option<SessionManager> {
 pub(super) async fn serve(manager: SessionManager, errand: Errand) -> Answer {
     let began = Instant::now();
     let sessions = RequestSessions::begin(&manager);
-    let mut head = Head::default();
+    let mut head = ResponseCookies::default();
     let (status, held) = match handle(&sessions, &errand).await {
         Err(error) => (error.status(), None),
         Ok(held) => {
@@ -59,7 +58,7 @@ pub(super) async fn serve(manager: SessionManager, errand: Errand) -> Answer {
     Answer {
         status,
         held,
-        token: head.token(),
+        token: head.change(COOKIE).filter(|token| !token.is_empty()),
         took: began.elapsed(),
     }
 }
@@ -71,12 +70,7 @@ async fn handle(sessions: &RequestSessions, errand: &Errand) -> Result<Option<u6
         Errand::Change(token, value) => (Some(token), Some(*value)),
         Errand::Begin(value) => (None, Some(*value)),
     };
-    sessions.judge_all(&Head(
-        token
-            .map(|token| format!("{COOKIE}={token}"))
-            .into_iter()
-            .collect(),
-    ));
+    sessions.judge_all(&RequestCookie::new(COOKIE, token.map(String::as_str)));
     let Some(session) = sessions.open(NAMESPACE).await? else {
         return Ok(None);
     };
@@ -85,61 +79,4 @@ async fn handle(sessions: &RequestSessions, errand: &Errand) -> Result<Option<u6
         session.insert(KEY, value)?;
     }
     Ok(held)
-}
-
-/// The cookies of a request's head, or those that a response sets.
-#[derive(Debug, Default)]
-struct Head(Vec<String>);
-
-impl Head {
-    fn token(&self) -> Option<String> {
-        let pair = self.0.last()?.split(';').next()?;
-        let value = pair.strip_prefix(COOKIE)?.strip_prefix('=')?;
-        Some(value.to_owned()).filter(|value| !value.is_empty())
-    }
-}
-
-impl RequestHead for Head {
-    fn method(&self) -> &str {
-        "POST"
-    }
-
-    fn path(&self) -> &str {
-        "/"
-    }
-
-    fn query(&self) -> Option<&str> {
-        None
-    }
-
-    fn scheme(&self) -> Scheme {
-        Scheme::Https
-    }
-
-    fn header(&self, name: &str, visit: &mut dyn FnMut(&[u8])) {
-        if name == "cookie" {
-            self.0.iter().for_each(|cookie| visit(cookie.as_bytes()));
-        }
-    }
-}
-
-impl ResponseHead for Head {
-    fn values(&self, header: ResponseHeader, visit: &mut dyn FnMut(&[u8])) {
-        if header == ResponseHeader::SetCookie {
-            self.0.iter().for_each(|cookie| visit(cookie.as_bytes()));
-        }
-    }
-
-    fn append(&mut self, header: ResponseHeader, value: Cow<'static, str>) {
-        if header == ResponseHeader::SetCookie {
-            self.0.push(value.into_owned());
-        }
-    }
-
-    fn replace(&mut self, header: ResponseHeader, value: Cow<'static, str>) {
-        if header == ResponseHeader::SetCookie {
-            self.0.clear();
-        }
-        self.append(header, value);
-    }
 }

@@ -12,7 +12,8 @@ mod store;
 use std::{collections::BTreeSet, time::Duration};
 
 use cloakroom_memory::MemoryStore;
-use cloakroom_testkit::{Conformance, Outcome};
+use cloakroom_store::{Operation, Store};
+use cloakroom_testkit::{Conformance, Contended, Fault, FaultyStore, Outcome};
 use defect::Defect::{self, *};
 use store::BrokenStore;
 
@@ -256,4 +257,24 @@ async fn a_panic_of_the_store_names_the_rule() {
 #[should_panic(expected = "create/never_overwrites: create answers AlreadyExists")]
 async fn run_panics_with_the_rule() {
     broken(CreateOverwrites).run().await;
+}
+
+/// Two who update one record of a store, where others have the time to come in between.
+async fn contend(store: impl Store) -> bool {
+    let store = FaultyStore::new(store);
+    let faults = store.faults();
+    faults.always_on(Operation::Replace, Fault::Delay(Duration::from_millis(1)));
+    let record = Contended::create(&store).await;
+    tokio::join!(
+        record.update(&store, "a", 2, 5),
+        record.update(&store, "b", 2, 5),
+    );
+    let looking = tokio::spawn(async move { record.assert_holds(&store, 20).await });
+    looking.await.is_ok()
+}
+
+#[tokio::test]
+async fn a_lost_update_is_found_out() {
+    assert!(contend(MemoryStore::new()).await);
+    assert!(!contend(BrokenStore::new(ReplaceIgnoresVersions)).await);
 }

@@ -4,6 +4,7 @@
 #![allow(
     clippy::indexing_slicing,
     clippy::panic,
+    clippy::print_stdout,
     clippy::unwrap_used,
     reason = "these are tests"
 )]
@@ -17,7 +18,12 @@ use std::{
     time::{Duration, Instant},
 };
 
-use cloakroom_testkit::servers::{Link, Server, broken_link, outage};
+use cloakroom_memory::MemoryStore;
+use cloakroom_store::Operation;
+use cloakroom_testkit::{
+    Fault, Faults, FaultyStore,
+    servers::{Link, Refuses, Server, broken_link, outage, refusal},
+};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::TcpStream,
@@ -290,10 +296,10 @@ async fn a_good_store_survives_an_outage() {
         let store = ToyStore::new(server.address(), Defect::None);
         let report = outage(&mut server, store).await;
         println!("{report}");
-        assert_eq!(report.trials.len(), 2);
-        let [frozen, killed] = report.trials.as_slice() else {
+        let [frozen, killed, restarted @ ..] = report.trials.as_slice() else {
             panic!("{report}");
         };
+        assert_eq!(restarted.is_empty(), server.is_volatile());
         assert!(frozen.kept >= 20);
         assert_eq!(killed.kept == 0, server.is_volatile());
     }
@@ -307,6 +313,52 @@ async fn a_good_store_survives_a_broken_link() {
     let link = Link::to(server.address()).await.unwrap();
     let store = ToyStore::new(link.address(), Defect::None);
     println!("{}", broken_link(&link, store).await);
+}
+
+/// Has a store refuse with a fault, and gives what the kit says of it if that is an error.
+async fn refused(refuses: Refuses, begin: fn(&Faults)) -> Result<(), String> {
+    let store = FaultyStore::new(MemoryStore::new());
+    let faults = store.faults();
+    let local = tokio::task::LocalSet::new();
+    let trial = local.spawn_local(async move {
+        let (begin, end) = (async || begin(&faults), async || faults.clear());
+        let report = refusal("a trial", refuses, store, begin, end).await;
+        println!("{report}");
+        assert_eq!(report.trials.len(), 1);
+        assert!(report.trials[0].kept >= 20);
+    });
+    match local.run_until(trial).await {
+        Ok(()) => Ok(()),
+        Err(error) => Err(*error.into_panic().downcast::<String>().unwrap()),
+    }
+}
+
+const WRITES: [Operation; 4] = [
+    Operation::Create,
+    Operation::Replace,
+    Operation::Touch,
+    Operation::Delete,
+];
+
+#[tokio::test]
+async fn refusals_are_what_they_are_said_to_be() {
+    let writes = |faults: &Faults| {
+        for operation in WRITES {
+            faults.always_on(operation, Fault::BeforeEffect);
+        }
+    };
+    let all = |faults: &Faults| faults.always(Fault::Timeout);
+    let nothing = |_: &Faults| {};
+    assert_eq!(refused(Refuses::Writes, writes).await, Ok(()));
+    assert_eq!(refused(Refuses::All, all).await, Ok(()));
+    assert_eq!(refused(Refuses::Nothing, nothing).await, Ok(()));
+
+    let said = refused(Refuses::Nothing, writes).await.unwrap_err();
+    assert!(said.contains("a trial: not 200"), "{said}");
+    let said = refused(Refuses::Writes, all).await.unwrap_err();
+    assert!(said.contains("a trial: not 200"), "{said}");
+    let said = refused(Refuses::All, writes).await.unwrap_err();
+    assert!(said.contains("a trial: not 503"), "{said}");
 }
 
 /// What the kit says of a store that breaks a promise.

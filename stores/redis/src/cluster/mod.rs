@@ -172,6 +172,9 @@ impl Cluster {
     }
 
     fn unknown(&self, operation: Operation) -> StoreError {
+        if Handle::try_current().is_err() {
+            return Fault::NoRuntime.during(operation);
+        }
         let seeds: Vec<String> = self.seeds.iter().map(ToString::to_string).collect();
         Fault::NoCluster(seeds.join(", ")).during(operation)
     }
@@ -180,7 +183,10 @@ impl Cluster {
     async fn ask_who_has_what(&self, call: &Call) {
         let mut asked = self.asked.subscribe();
         self.start_asking();
-        let _ = timeout_at(call.deadline, asked.changed()).await;
+        // Without a runtime nobody asks, and there is no clock to wait by.
+        if Handle::try_current().is_ok() {
+            let _ = timeout_at(call.deadline, asked.changed()).await;
+        }
     }
 
     /// Asks the nodes in a task of its own, if nobody does.

@@ -10,7 +10,6 @@ use cloakroom_store::{AnyStore, Store};
 use tokio::task::{JoinHandle, yield_now};
 
 use super::{
-    browser::NAMESPACE,
     check,
     choice::Choices,
     gate::{GatedStore, Gates, Kinds, Order},
@@ -23,7 +22,7 @@ use super::{
     plan::{ALL_EXPIRED, GRACE_OVER, Plan, Planned},
     promise::{Broken, Promise},
     serial::Fit,
-    serve::{Server, serve},
+    serve::{NAMESPACE, Server, serve},
 };
 use crate::{TestClock, TestRandom};
 

@@ -1,29 +1,21 @@
-//! The browser: a jar for one cookie, and the heads that go to and fro.
+//! The heads of a request and of its response, as far as cookies go, for requests that no
+//! integration serves.
 
 use std::borrow::Cow;
 
 use cloakroom_core::{RequestHead, ResponseHead, ResponseHeader, Scheme};
 
-/// The name of the cookie of the namespace that races are run on.
-pub(super) const COOKIE: &str = "__Host-race";
-
-/// The namespace that races are run on.
-pub(super) const NAMESPACE: &str = "race";
-
-/// The head of a request that may carry a cookie.
+/// The head of a request that may carry a token.
 #[derive(Debug)]
-pub(super) struct Head {
-    cookie: Option<String>,
-}
+pub(crate) struct RequestCookie(Option<String>);
 
-impl Head {
-    pub(super) fn new(token: Option<&str>) -> Self {
-        let cookie = token.map(|token| format!("{COOKIE}={token}"));
-        Self { cookie }
+impl RequestCookie {
+    pub(crate) fn new(name: &str, token: Option<&str>) -> Self {
+        Self(token.map(|token| format!("{name}={token}")))
     }
 }
 
-impl RequestHead for Head {
+impl RequestHead for RequestCookie {
     fn method(&self) -> &str {
         "POST"
     }
@@ -41,24 +33,24 @@ impl RequestHead for Head {
     }
 
     fn header(&self, name: &str, visit: &mut dyn FnMut(&[u8])) {
-        if let (Some(cookie), "cookie") = (&self.cookie, name) {
+        if let (Some(cookie), "cookie") = (&self.0, name) {
             visit(cookie.as_bytes());
         }
     }
 }
 
-/// The head of a response, as far as cookies go.
+/// The head of a response.
 #[derive(Debug, Default)]
-pub(super) struct ResponseCookies(Vec<(ResponseHeader, String)>);
+pub(crate) struct ResponseCookies(Vec<(ResponseHeader, String)>);
 
 impl ResponseCookies {
-    /// The cookie's new value; empty when it is removed. The last header counts, as in a browser.
-    pub(super) fn change(&self) -> Option<String> {
+    /// A cookie's new value; empty when it is removed. The last header counts, as in a browser.
+    pub(crate) fn change(&self, name: &str) -> Option<String> {
         let is_cookie =
             |(header, _): &&(ResponseHeader, String)| *header == ResponseHeader::SetCookie;
         let (_, header) = self.0.iter().rfind(is_cookie)?;
         let (pair, attributes) = header.split_once(';').unwrap_or((header, ""));
-        let value = pair.strip_prefix(COOKIE)?.strip_prefix('=')?;
+        let value = pair.strip_prefix(name)?.strip_prefix('=')?;
         let is_removal = attributes
             .split(';')
             .any(|attribute| attribute.trim() == "Max-Age=0");
