@@ -10,6 +10,7 @@ use crate::{
     shared::{Settings, Shared},
     source::Source,
     sql::Texts,
+    tell,
 };
 
 /// For making tables, which takes as long as it takes.
@@ -32,6 +33,7 @@ pub struct PostgresStoreBuilder {
     max_data_size: usize,
     migrate: bool,
     is_prepared: bool,
+    tell_changes: bool,
     #[cfg(feature = "tls")]
     tls_roots: Option<Vec<u8>>,
 }
@@ -66,6 +68,7 @@ impl PostgresStoreBuilder {
             max_data_size: 1 << 20,
             migrate: true,
             is_prepared: true,
+            tell_changes: false,
             #[cfg(feature = "tls")]
             tls_roots: None,
         }
@@ -153,6 +156,33 @@ impl PostgresStoreBuilder {
         self
     }
 
+    /// Whether [`connect`](Self::connect) has the database tell what changes in the table, for a
+    /// cache in front that follows it with [`watch`](cloakroom_store::Watch::watch).
+    /// Default: no.
+    ///
+    /// It makes a function, the table's name with `_tell` behind it, and triggers on the table that
+    /// run it; with [`migrate(false)`](Self::migrate) it only looks whether they are there. **They
+    /// belong to the table, not to this store**: what other programs write is told as well, those
+    /// that do not have this setting, or run an older version, included. So no process can forget
+    /// to tell. It suffices that one has this setting, and another without it changes nothing:
+    /// the triggers stay, and with them what they cost all who write, until
+    /// `DROP FUNCTION cloakroom_sessions_tell CASCADE`. [`PostgresFeed`](crate::PostgresFeed) says
+    /// what that is.
+    ///
+    /// ```no_run
+    /// # async fn run() -> Result<(), cloakroom_postgres::ConnectError> {
+    /// use cloakroom_postgres::PostgresStore;
+    ///
+    /// let builder = PostgresStore::builder("postgres://app:secret@localhost/shop");
+    /// let store = builder.tell_changes(true).connect().await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub const fn tell_changes(mut self, tell: bool) -> Self {
+        self.tell_changes = tell;
+        self
+    }
+
     /// The certificates, in PEM format, of which one has to vouch for the server's when the URL
     /// says `sslmode=require`. Default: those that the system trusts.
     #[cfg(feature = "tls")]
@@ -183,10 +213,14 @@ impl PostgresStoreBuilder {
     /// ```
     pub async fn connect(self) -> Result<PostgresStore, ConnectError> {
         let (patience, may_change) = (self.connect_timeout.max(FIRST_PATIENCE), self.migrate);
+        let tell_changes = self.tell_changes;
         let (store, shop, name) = self.build()?;
         let live = Live::open(shop, &[], MIGRATION_LIMIT, patience).await;
         let live = live.map_err(ConnectError::unreachable)?;
         migrate::run(&live, &name, may_change).await?;
+        if tell_changes {
+            tell::set_up(&live, &name, may_change).await?;
+        }
         drop(live);
         store
             .shared()
@@ -260,6 +294,7 @@ impl fmt::Debug for PostgresStoreBuilder {
             .field("max_data_size", &self.max_data_size)
             .field("migrate", &self.migrate)
             .field("prepared", &self.is_prepared)
+            .field("tell_changes", &self.tell_changes)
             .finish_non_exhaustive()
     }
 }

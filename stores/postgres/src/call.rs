@@ -76,6 +76,18 @@ impl Change {
         }
     }
 
+    /// Whether of two calls for one key at the same time at most one is carried out, and the other
+    /// can't be any more when the first was, nor when the first was refused.
+    pub(crate) fn excludes(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Replace { expected: one, .. }, Self::Replace { expected: two, .. }) => {
+                one == two
+            }
+            (Self::Delete, Self::Delete) => true,
+            _ => false,
+        }
+    }
+
     /// About how many bytes it takes on the wire.
     pub(crate) fn size(&self) -> usize {
         const OVERHEAD: usize = 256;

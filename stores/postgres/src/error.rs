@@ -29,6 +29,8 @@ enum Reason {
         known: i32,
     },
     Migration(Failure),
+    NotTelling(Failure),
+    CannotTell(Failure),
 }
 
 impl ConnectError {
@@ -69,6 +71,14 @@ impl ConnectError {
     pub(crate) const fn migration(failure: Failure) -> Self {
         Self(Reason::Migration(failure))
     }
+
+    pub(crate) const fn not_telling(failure: Failure) -> Self {
+        Self(Reason::NotTelling(failure))
+    }
+
+    pub(crate) const fn cannot_tell(failure: Failure) -> Self {
+        Self(Reason::CannotTell(failure))
+    }
 }
 
 impl fmt::Display for ConnectError {
@@ -108,6 +118,16 @@ impl fmt::Display for ConnectError {
                 "the session table can't be made: let the user create tables, or have a \
                  database administrator run what `PostgresStore::migrations` prints",
             ),
+            Reason::CannotTell(_) => f.write_str(
+                "this database has no way to tell what changes: open the store without \
+                 `tell_changes(true)`",
+            ),
+            Reason::NotTelling(_) => f.write_str(
+                "the database can't be made to tell what changes in the session table: let the \
+                 owner of the table or a database administrator run what \
+                 `PostgresStore::migrations_to_tell` prints, or open the store without \
+                 `tell_changes(true)`",
+            ),
         }
     }
 }
@@ -117,7 +137,10 @@ impl Error for ConnectError {
         match &self.0 {
             #[cfg(feature = "tls")]
             Reason::Tls(failure) => Some(&*failure.cause),
-            Reason::Unreachable(failure) | Reason::Migration(failure) => Some(&*failure.cause),
+            Reason::Unreachable(failure)
+            | Reason::Migration(failure)
+            | Reason::NotTelling(failure)
+            | Reason::CannotTell(failure) => Some(&*failure.cause),
             _ => None,
         }
     }
@@ -170,8 +193,8 @@ impl Failure {
     pub(crate) fn is_sql_state(&self, code: &str) -> bool {
         let mut error: Option<&(dyn Error + 'static)> = Some(&*self.cause);
         while let Some(level) = error {
-            if let Some(error) = level.downcast_ref::<DbError>() {
-                return error.code().code() == code;
+            if let Some(error) = level.downcast_ref::<Refusal>() {
+                return error.code == code;
             }
             error = level.source();
         }
@@ -197,10 +220,11 @@ impl From<tokio_postgres::Error> for Failure {
             return Self::new(kind, error);
         };
         let verdict = judge(said);
+        let refusal = Refusal::new(said);
         let mut failure = match verdict.hint {
-            None => Self::new(verdict.kind, error),
+            None => Self::new(verdict.kind, refusal),
             Some(what) => {
-                let cause = Some(error);
+                let cause = Some(refusal);
                 Self::new(verdict.kind, Said { what, cause })
             }
         };
@@ -267,7 +291,11 @@ fn judge(error: &DbError) -> Verdict {
         "40001" | "40P01" => Verdict::new(Unavailable, Again),
         // statement_completion_unknown
         "40003" => Verdict::new(Unavailable, Report),
-        // lock_not_available
+        // lock_not_available: where no row is named it was that of the table, or the one under which
+        // all of the server notify, and it was none of the calls' fault
+        "55P03" if error.where_().is_none() => {
+            Verdict::new(TimedOut, Again).hint("a lock was not to be had in time")
+        }
         "55P03" => Verdict::new(TimedOut, Apart).hint("a lock was not to be had in time"),
         // query_canceled
         "57014" => Verdict::new(TimedOut, Report),
@@ -287,7 +315,10 @@ fn judge(error: &DbError) -> Verdict {
         // insufficient_privilege
         "42501" => Verdict::new(Other, Report)
             .hint("the user needs SELECT, INSERT, UPDATE and DELETE on the session table"),
-        // program_limit_exceeded
+        // program_limit_exceeded: who listens somewhere in the server reads nothing any more
+        "54000" if error.routine() == Some("PreCommit_Notify") => {
+            Verdict::new(Unavailable, Report).hint("the queue of notifications is full")
+        }
         "54000" => Verdict::new(TooLarge, Apart),
         // connection, resources, operator, system, authorization, catalog
         code if ["08", "53", "57", "58", "28", "3D"]
@@ -300,11 +331,11 @@ fn judge(error: &DbError) -> Verdict {
     }
 }
 
-/// A sentence of this crate, above what the driver said.
+/// A sentence of this crate, above what the server said.
 #[derive(Debug)]
 struct Said {
     what: &'static str,
-    cause: Option<tokio_postgres::Error>,
+    cause: Option<Refusal>,
 }
 
 impl fmt::Display for Said {
@@ -319,6 +350,38 @@ impl Error for Said {
         cause.map(|cause| -> &(dyn Error + 'static) { cause })
     }
 }
+
+/// What the server said, without what may quote a row or a parameter: its detail and its context.
+#[derive(Debug)]
+struct Refusal {
+    code: String,
+    message: String,
+    hint: Option<String>,
+}
+
+impl Refusal {
+    fn new(error: &DbError) -> Self {
+        const MOST: usize = 500;
+        let short = |text: &str| text.chars().take(MOST).collect();
+        Self {
+            code: short(error.code().code()),
+            message: short(error.message()),
+            hint: error.hint().map(short),
+        }
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} (SQLSTATE {})", self.message, self.code)?;
+        match &self.hint {
+            Some(hint) => write!(f, "; {hint}"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl Error for Refusal {}
 
 /// The cause of several failures.
 struct Shared(Arc<dyn Error + Send + Sync>);

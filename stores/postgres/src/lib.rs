@@ -44,7 +44,8 @@
 //! subject, finds somebody's sessions. A second table, `cloakroom_sessions_schema`, holds the version
 //! of the first. [`connect`](PostgresStore::connect) makes what is missing, also when several
 //! programs start at once; [`PostgresStore::migrations`] prints it for a database administrator, and
-//! a store then needs no right but SELECT, INSERT, UPDATE and DELETE.
+//! a store then needs no right but SELECT, INSERT, UPDATE and DELETE. Telling changes, below, adds a
+//! function and triggers.
 //!
 //! A replace or a touch moves `expires`, which is indexed, so it is no heap-only update: it leaves a
 //! dead row, and entries in each index, for autovacuum. On a busy table have that run early, for
@@ -59,7 +60,8 @@
 //! - **Writes that wait while a statement is under way go out together with the next**: one
 //!   statement over arrays, of up to 128 calls of one kind and 1 MiB, each with its own outcome. A
 //!   write that need not wait goes out at once. There are two connections for them
-//!   ([`writers`](PostgresStoreBuilder::writers)); a key always takes the same one.
+//!   ([`writers`](PostgresStoreBuilder::writers)); a key always takes the same one. Of replaces that
+//!   wait and expect the same version of one session, one is sent: the others have lost then.
 //! - Sweeps and listings have a connection of their own, made when it is first needed.
 //!
 //! # What it promises
@@ -86,13 +88,24 @@
 //! the past and refuses writes with `Unavailable`. `target_session_attrs=read-write` in a URL with
 //! several hosts finds the primary, also after a fail-over.
 //!
+//! # Telling what changes
+//!
+//! [`Watch::watch`](cloakroom_store::Watch::watch) gives a [`PostgresFeed`], which lets a cache in
+//! front of the store be coherent across processes: **a change is told as soon as it is committed,
+//! and what is served by a cache that follows the feed is at most 500 ms old**, whatever happens to
+//! the link. It is by `LISTEN` and `NOTIFY`, and off until
+//! [`tell_changes(true)`](PostgresStoreBuilder::tell_changes) has made the triggers that notify: they
+//! belong to the table, so whoever writes to it tells, with that setting or without. It costs those
+//! who write: commits that notify go one after another in all of the server. [`PostgresFeed`] says
+//! how to measure that, and what else it needs.
+//!
 //! # What it needs
 //!
 //! - A tokio runtime around each call, with its I/O and timers on. The connections live on the
 //!   runtime of the call that makes them; when that ends, the next call makes others.
 //! - PostgreSQL 12 or newer. Engines that speak its language work as far as they know these
 //!   statements: `unnest` of several arrays, `FOR UPDATE SKIP LOCKED`, `ON CONFLICT DO NOTHING`,
-//!   `RETURNING`. No advisory locks, no `LISTEN`, no `ctid`. An engine that answers
+//!   `RETURNING`. No advisory locks, no `ctid`, and no `LISTEN` but to tell changes. An engine that answers
 //!   `feature_not_supported` (0A000) to a statement over arrays, as one may that shards and can't lock
 //!   rows of several shards at once, is from then on sent one plain statement for each write, which
 //!   does wait for a locked row. Citus distributes the table by `id`.
@@ -129,10 +142,13 @@ mod source;
 mod sql;
 mod store;
 mod sweep;
+mod tell;
 #[cfg(feature = "tls")]
 mod tls;
+mod watch;
 mod writer;
 
 pub use builder::PostgresStoreBuilder;
 pub use error::ConnectError;
 pub use store::PostgresStore;
+pub use watch::PostgresFeed;

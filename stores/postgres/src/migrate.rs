@@ -11,7 +11,7 @@ use crate::{ConnectError, error::Failure, live::Live, name::TableName, row};
 const KNOWN: i32 = 1;
 
 /// How often statements are tried that others run at the same time.
-const MOST_TRIES: u32 = 20;
+pub(crate) const MOST_TRIES: u32 = 20;
 
 /// The statements that lead to a version, for a database that has the one before it.
 fn statements(name: &TableName, version: i32) -> Vec<String> {
@@ -140,7 +140,7 @@ async fn change(live: &Live, name: &TableName, found: i32) -> Result<(), Failure
 }
 
 /// `IF NOT EXISTS` does not keep two that create the same thing apart.
-fn is_contended(failure: &Failure) -> bool {
+pub(crate) fn is_contended(failure: &Failure) -> bool {
     // unique_violation, duplicate_table, duplicate_object, duplicate_schema,
     // internal_error ("tuple concurrently updated"), serialization_failure, deadlock_detected,
     // lock_not_available

@@ -34,11 +34,20 @@ impl TableName {
         &self.table
     }
 
+    /// The function that tells what changes in it.
+    pub(crate) fn telling(&self) -> Self {
+        self.beside("tell")
+    }
+
     /// The table that says which migrations have run.
     pub(crate) fn versions(&self) -> Self {
+        self.beside("schema")
+    }
+
+    fn beside(&self, what: &str) -> Self {
         Self {
             schema: self.schema.clone(),
-            table: format!("{}_schema", self.table),
+            table: format!("{}_{what}", self.table),
         }
     }
 }

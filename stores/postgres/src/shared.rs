@@ -38,6 +38,7 @@ pub(crate) struct Settings {
 
 pub(crate) struct Shared {
     pub(crate) settings: Settings,
+    shop: Arc<Shop>,
     readers: Vec<Lane>,
     writers: Vec<Arc<Writer>>,
     /// For sweeps and listings, which nobody else has to wait for.
@@ -59,6 +60,7 @@ impl Shared {
             slow: Lane::new(Arc::clone(shop), SLOW, settings.slow_timeout),
             breaker: Breaker::new(),
             is_plain,
+            shop: Arc::clone(shop),
             settings,
         }
     }
@@ -69,6 +71,11 @@ impl Shared {
             lane.live_within(patience).await?;
         }
         Ok(())
+    }
+
+    /// What its connections have in common.
+    pub(crate) fn shop(&self) -> &Shop {
+        &self.shop
     }
 
     /// Begins to make those that are missing.

@@ -1,12 +1,17 @@
 //! Where connections come from.
 
-use std::time::Duration;
+use std::{future::poll_fn, sync::Arc, time::Duration};
 
 use cloakroom_store::StoreErrorKind;
-use tokio::{runtime::Handle, task::AbortHandle, time::timeout};
-use tokio_postgres::{Client, Config, NoTls, config::SslMode};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    runtime::Handle,
+    task::AbortHandle,
+    time::timeout,
+};
+use tokio_postgres::{AsyncMessage, Client, Config, Connection, NoTls, config::SslMode};
 
-use crate::{ConnectError, error::Failure};
+use crate::{ConnectError, error::Failure, watch::Told};
 
 /// What makes connections.
 pub(crate) enum Source {
@@ -39,11 +44,34 @@ impl Source {
 
     /// A new connection.
     pub(crate) async fn open(&self, patience: Duration) -> Result<Session, Failure> {
-        match timeout(patience, self.connect()).await {
-            Ok(result) => result,
-            Err(_) => Err(Failure::said(
-                StoreErrorKind::Unavailable,
-                "PostgreSQL took no connection within the connect timeout",
+        within(patience, self.connect()).await
+    }
+
+    /// A new connection whose notifications are heard.
+    pub(crate) async fn open_listening(
+        &self,
+        patience: Duration,
+        told: Arc<Told>,
+    ) -> Result<Session, Failure> {
+        within(patience, self.connect_listening(told)).await
+    }
+
+    async fn connect_listening(&self, told: Arc<Told>) -> Result<Session, Failure> {
+        match self {
+            Self::Plain(config) => {
+                let (client, connection) = config.connect(NoTls).await.map_err(refused)?;
+                Ok(Session::own(client, hear(connection, told)))
+            }
+            #[cfg(feature = "tls")]
+            Self::Tls(config, connector) => {
+                let connected = config.connect(connector.clone()).await;
+                let (client, connection) = connected.map_err(refused)?;
+                Ok(Session::own(client, hear(connection, told)))
+            }
+            #[cfg(feature = "deadpool-postgres-0_14")]
+            Self::Pool(_) => Err(Failure::said(
+                StoreErrorKind::Unsupported,
+                "a pool keeps notifications to itself: to listen to changes, open the store with a URL",
             )),
         }
     }
@@ -68,6 +96,43 @@ impl Source {
                 Ok(Session::Pooled(Some(client)))
             }
         }
+    }
+}
+
+async fn within<T>(
+    patience: Duration,
+    connecting: impl Future<Output = Result<T, Failure>>,
+) -> Result<T, Failure> {
+    match timeout(patience, connecting).await {
+        Ok(result) => result,
+        Err(_) => Err(Failure::said(
+            StoreErrorKind::Unavailable,
+            "PostgreSQL took no connection within the connect timeout",
+        )),
+    }
+}
+
+/// Drives a connection to its end.
+async fn hear<S, T>(
+    mut connection: Connection<S, T>,
+    told: Arc<Told>,
+) -> Result<(), tokio_postgres::Error>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+    T: AsyncRead + AsyncWrite + Unpin,
+{
+    loop {
+        let failure = match poll_fn(|context| connection.poll_message(context)).await {
+            Some(Ok(AsyncMessage::Notification(said))) => {
+                told.hear(said.payload());
+                continue;
+            }
+            Some(Ok(_)) => continue,
+            Some(Err(error)) => Failure::from(error),
+            None => Failure::said(StoreErrorKind::Unavailable, "the connection was closed"),
+        };
+        told.end(failure);
+        return Ok(());
     }
 }
 

@@ -7,7 +7,7 @@ use cloakroom_store::{
 
 use crate::{
     ConnectError, PostgresStoreBuilder, call::Change, listing, migrate, name::TableName, row,
-    shared::Shared, sql::Query, sweep,
+    shared::Shared, sql::Query, sweep, tell,
 };
 
 /// Keeps sessions in a table of a PostgreSQL database.
@@ -85,6 +85,25 @@ impl PostgresStore {
     /// ```
     pub fn migrations(schema: Option<&str>, table: &str) -> Result<String, ConnectError> {
         Ok(migrate::print(&TableName::new(schema, table)?))
+    }
+
+    /// The SQL that has the database tell what changes in the table, for the owner of the table to
+    /// run after [`migrations`](Self::migrations): a function, and triggers that run it. It may run
+    /// again. What it does and costs is said at
+    /// [`tell_changes`](PostgresStoreBuilder::tell_changes).
+    ///
+    /// # Errors
+    /// As [`migrations`](Self::migrations).
+    ///
+    /// ```
+    /// use cloakroom_postgres::PostgresStore;
+    ///
+    /// let sql = PostgresStore::migrations_to_tell(Some("web"), "sessions")?;
+    /// assert!(sql.contains(r#"AFTER DELETE ON "web"."sessions""#));
+    /// # Ok::<(), cloakroom_postgres::ConnectError>(())
+    /// ```
+    pub fn migrations_to_tell(schema: Option<&str>, table: &str) -> Result<String, ConnectError> {
+        Ok(tell::print(&TableName::new(schema, table)?))
     }
 
     pub(crate) fn new(shared: Shared) -> Self {

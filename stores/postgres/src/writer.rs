@@ -1,7 +1,7 @@
 //! Writes that wait while a statement is under way go out together with the next.
 
 use std::{
-    collections::{BTreeSet, VecDeque},
+    collections::{BTreeMap, VecDeque},
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, Ordering},
@@ -51,7 +51,7 @@ struct Queue {
 
 /// What to do next.
 enum Next {
-    Send(Vec<Call>),
+    Send(Sent),
     Pause(Instant),
     Rest,
 }
@@ -97,7 +97,9 @@ impl Writer {
             Handle::try_current().map_err(|error| Failure::new(StoreErrorKind::Other, error))?;
         let mut queue = self.queue();
         let bytes = queue.bytes + call.change.size();
-        if queue.waiting.len() >= MOST_WAITING || bytes > MOST_WAITING_BYTES {
+        // One call alone may be as large as the store allows.
+        let is_much = bytes > MOST_WAITING_BYTES && !queue.waiting.is_empty();
+        if queue.waiting.len() >= MOST_WAITING || is_much {
             let what = "too many writes wait for PostgreSQL";
             return Err(Failure::said(StoreErrorKind::Unavailable, what));
         }
@@ -125,11 +127,14 @@ impl Writer {
                         () = self.arrived.notified() => {}
                     }
                 }
-                Next::Send(calls) => match timeout(self.limit, self.send(&calls, is_plain)).await {
-                    Ok(Ok(fates)) => self.settle(calls, &fates),
-                    Ok(Err(failure)) => self.mend(calls, &failure, is_plain),
-                    Err(_) => self.mend(calls, &Failure::timed_out(), is_plain),
-                },
+                Next::Send(sent) => {
+                    let sending = self.send(&sent.calls, is_plain);
+                    match timeout(self.limit, sending).await {
+                        Ok(Ok(fates)) => self.settle(sent, &fates),
+                        Ok(Err(failure)) => self.mend(sent, &failure, is_plain),
+                        Err(_) => self.mend(sent, &Failure::timed_out(), is_plain),
+                    }
+                }
             }
         }
     }
@@ -141,8 +146,18 @@ impl Writer {
         }
     }
 
-    fn settle(&self, calls: Vec<Call>, fates: &[Fate]) {
-        for (call, fate) in calls.into_iter().zip(fates) {
+    fn settle(&self, sent: Sent, fates: &[Fate]) {
+        let is_settled = |call: &Call| {
+            let mut others = sent.calls.iter().zip(fates);
+            others.any(|(other, fate)| other.key == call.key && *fate != Fate::Locked)
+        };
+        for call in sent.excluded {
+            match is_settled(&call) {
+                true => answer(call, Ok(false)),
+                false => self.queue().add(call),
+            }
+        }
+        for (call, fate) in sent.calls.into_iter().zip(fates) {
             match fate {
                 Fate::Done => answer(call, Ok(true)),
                 Fate::Refused => answer(call, Ok(false)),
@@ -152,9 +167,13 @@ impl Writer {
     }
 
     /// Sends again what is certain not to have been carried out, if that can help.
-    fn mend(&self, calls: Vec<Call>, failure: &Failure, was_plain: bool) {
-        let is_alone = calls.len() == 1;
-        for mut call in calls {
+    fn mend(&self, sent: Sent, failure: &Failure, was_plain: bool) {
+        let is_alone = sent.calls.len() == 1;
+        // They were not sent.
+        for call in sent.excluded {
+            self.queue().add(call);
+        }
+        for mut call in sent.calls {
             let can_repeat = call.tries < MOST_TRIES;
             match failure.remedy {
                 Remedy::Again if can_repeat => self.send_later(call),
@@ -203,6 +222,9 @@ impl Queue {
             let pause = call.pause.filter(|pause| *pause > now);
             if let Some(pause) = pause {
                 soonest = Some(soonest.map_or(pause, |soonest| soonest.min(pause)));
+            } else if batch.excludes(&call) {
+                batch.excluded.push(call);
+                continue;
             } else if batch.takes(&call) {
                 batch.add(call);
                 continue;
@@ -222,11 +244,20 @@ impl Queue {
     }
 }
 
+/// What goes out together.
+struct Sent {
+    calls: Vec<Call>,
+    /// What is answered by what becomes of those, and is not sent itself: of many requests that
+    /// change one session at the same time one can win.
+    excluded: Vec<Call>,
+}
+
 /// Calls of one kind, none of them of one key.
 struct Batch {
     most: usize,
     calls: Vec<Call>,
-    keys: BTreeSet<Key>,
+    excluded: Vec<Call>,
+    keys: BTreeMap<Key, usize>,
     bytes: usize,
 }
 
@@ -235,9 +266,17 @@ impl Batch {
         Self {
             most,
             calls: Vec::new(),
-            keys: BTreeSet::new(),
+            excluded: Vec::new(),
+            keys: BTreeMap::new(),
             bytes: 0,
         }
+    }
+
+    /// Whether a call is answered by what becomes of another that is in here.
+    fn excludes(&self, call: &Call) -> bool {
+        let same = self.keys.get(&call.key);
+        let same = same.and_then(|index| self.calls.get(*index));
+        same.is_some_and(|same| same.change.excludes(&call.change))
     }
 
     fn takes(&self, call: &Call) -> bool {
@@ -249,20 +288,23 @@ impl Batch {
             && self.calls.len() < self.most
             && self.bytes + call.change.size() <= MOST_BYTES
             && first.change.query() == call.change.query()
-            && !self.keys.contains(&call.key)
+            && !self.keys.contains_key(&call.key)
     }
 
     fn add(&mut self, call: Call) {
         self.bytes += call.change.size();
-        self.keys.insert(call.key);
+        self.keys.insert(call.key, self.calls.len());
         self.calls.push(call);
     }
 
     /// All processes go through keys in one order, so that no two wait for each other.
-    fn sorted(mut self) -> Vec<Call> {
+    fn sorted(mut self) -> Sent {
         self.calls
             .sort_by_key(|call| (call.key.id, call.key.namespace));
-        self.calls
+        Sent {
+            calls: self.calls,
+            excluded: self.excluded,
+        }
     }
 }
 

@@ -47,6 +47,15 @@ async fn stores_opened_apart_on_one_table_are_one() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn keeps_the_contract_while_it_tells() {
+    let Some(url) = url() else { return };
+    let builder = builder(&url, "conformance_telling").await;
+    let store = builder.tell_changes(true).connect().await.unwrap();
+    let cases = Conformance::new(move || std::future::ready(store.clone()));
+    cases.run().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn keeps_the_contract_unprepared_with_a_limit_and_one_connection_each() {
     let Some(url) = url() else { return };
     let builder = builder(&url, "conformance_unprepared").await;

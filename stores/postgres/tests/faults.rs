@@ -308,3 +308,21 @@ fn the_runtime_of_a_store_may_end_before_it() {
     };
     assert_eq!(kind(result), Some(StoreErrorKind::Other));
 }
+
+/// What a server says of a row may hold what is in the session.
+#[tokio::test]
+async fn errors_quote_no_session() {
+    let Some(url) = url() else { return };
+    let store = common::store(&url, "server_quotes").await;
+    let person = client(&url).await;
+    let strict = "ALTER TABLE server_quotes ADD CHECK (octet_length(data) < 50)";
+    person.batch_execute(strict).await.unwrap();
+    let secret = "hunter2".repeat(10);
+    let error = store.create(&key(1), &record(&secret)).await.unwrap_err();
+    let said = format!("{} {error:?}", told(&error));
+    assert!(said.contains("check constraint"), "{said}");
+    // "hunter2", as the server shows bytes.
+    for quoted in ["hunter2", "68756e7465723268"] {
+        assert!(!said.contains(quoted), "{said}");
+    }
+}

@@ -87,8 +87,10 @@ async fn calls() {
     let update = "UPDATE speed SET version = $3, last_seen = $4, expires = $4, data = $5 \
                   WHERE id = $1 AND namespace = $2";
     let update = raw.prepare(update).await.unwrap();
+    let database = raw.query_one("SELECT current_database()", &[]).await;
+    let database: String = database.unwrap().get(0);
     for commit in ["on", "off"] {
-        let set = format!("ALTER DATABASE postgres SET synchronous_commit = {commit}");
+        let set = format!("ALTER DATABASE {database} SET synchronous_commit = {commit}");
         println!("synchronous_commit = {commit}");
         raw.batch_execute(&set).await.unwrap();
         raw.batch_execute(&format!("SET synchronous_commit = {commit}"))
@@ -157,6 +159,6 @@ async fn calls() {
             .await;
         }
     }
-    let reset = "ALTER DATABASE postgres RESET synchronous_commit";
-    raw.batch_execute(reset).await.unwrap();
+    let reset = format!("ALTER DATABASE {database} RESET synchronous_commit");
+    raw.batch_execute(&reset).await.unwrap();
 }

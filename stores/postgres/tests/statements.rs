@@ -4,7 +4,7 @@
 mod common;
 
 use cloakroom_postgres::PostgresStore;
-use cloakroom_store::{Loaded, Store, StoreErrorKind, Subject, Timestamp};
+use cloakroom_store::{Freshness, Loaded, Store, StoreErrorKind, Subject, Timestamp};
 use common::{
     builder, client, create, key, kind, load, numbered, proxy::Proxy, record, url, url_at,
 };
@@ -199,4 +199,49 @@ async fn a_call_that_is_dropped_while_it_waits_does_not_happen() {
     assert_eq!(kind(result), Some(StoreErrorKind::Conflict));
     let kept = load(&store, &key(1)).await.unwrap().unwrap();
     assert_eq!(kept.record, first);
+}
+
+/// Of many requests that change one session at the same time one wins, and the server need not be
+/// asked about each of the others.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn calls_of_which_one_can_win_are_one_statement() {
+    let Some(url) = url() else { return };
+    let (proxy, store) = counted(&url, "statements_excluded").await;
+    let loaded = create(&store, &key(1), &record("0")).await;
+    for round in 0..5 {
+        let before = proxy.executed();
+        let mut calls = JoinSet::new();
+        let expected = store.load(&key(1), Freshness::Latest).await.unwrap();
+        let expected = expected.unwrap();
+        for number in 0..64 {
+            let (store, expected) = (store.clone(), expected.clone());
+            let next = record(&format!("{round} {number}"));
+            calls.spawn(async move {
+                let replaced = store.replace(&key(1), &next, &expected).await;
+                (replaced, next)
+            });
+        }
+        let mut winners = Vec::new();
+        for (replaced, next) in calls.join_all().await {
+            match replaced {
+                Ok(_) => winners.push(next),
+                Err(error) => assert_eq!(error.kind(), StoreErrorKind::Conflict),
+            }
+        }
+        assert_eq!(winners.len(), 1);
+        let kept = load(&store, &key(1)).await.unwrap().unwrap();
+        assert_eq!(kept.record, winners[0]);
+        let statements = proxy.executed() - before;
+        println!("{statements} statements for 2 loads and 64 replaces of one session");
+        assert!(statements < 20, "{statements}");
+    }
+    let mut calls = JoinSet::new();
+    for _ in 0..64 {
+        let store = store.clone();
+        calls.spawn(async move { store.delete(&key(1)).await.unwrap() });
+    }
+    let deleted = calls.join_all().await;
+    assert_eq!(deleted.iter().filter(|deleted| **deleted).count(), 1);
+    let refused = store.replace(&key(1), &record("1"), &loaded).await;
+    assert_eq!(kind(refused), Some(StoreErrorKind::Conflict));
 }

@@ -26,7 +26,7 @@
 //!   [`TieredStoreBuilder::max_age`] says. It counts from the moment at which the back was asked,
 //!   by the monotonic clock of this process.
 //! - what the back takes **to tell a change**, with [`TieredStoreBuilder::watch`], for backs that
-//!   implement [`Watch`]: milliseconds. If the link is down, nothing is served from the front. If
+//!   implement [`Watch`], as `cloakroom-redis` and `cloakroom-postgres` do: milliseconds. If the link is down, nothing is served from the front. If
 //!   it is down without a sign of it, copies are served for [`Feed::SILENCE`] of that back. The
 //!   maximum age is the last resort then: 60 seconds.
 //!

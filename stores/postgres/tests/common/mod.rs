@@ -1,10 +1,12 @@
 //! What the tests share.
 #![allow(dead_code, unused_imports)] // each test file uses its part
 
+pub(crate) mod deaf;
 pub(crate) mod proxy;
 
 use std::{
     error::Error,
+    net::SocketAddr,
     sync::atomic::{AtomicU64, Ordering},
     time::{Duration, Instant},
 };
@@ -31,7 +33,9 @@ pub(crate) async fn client(url: &str) -> Client {
 
 /// A store on a table of this test's own, which is made anew.
 pub(crate) async fn builder(url: &str, table: &str) -> PostgresStoreBuilder {
-    let sql = format!("DROP TABLE IF EXISTS {table}, {table}_schema");
+    let sql = format!(
+        "DROP TABLE IF EXISTS {table}, {table}_schema; DROP FUNCTION IF EXISTS {table}_tell"
+    );
     client(url).await.batch_execute(&sql).await.unwrap();
     // A machine that runs many tests is slow, unoptimized authentication is slower.
     let patience = Duration::from_secs(5);
@@ -51,6 +55,18 @@ pub(crate) fn url_at(url: &str, port: u16) -> String {
     let password = std::str::from_utf8(password).unwrap();
     let database = config.get_dbname().unwrap_or(user);
     format!("postgres://{user}:{password}@127.0.0.1:{port}/{database}")
+}
+
+/// Where the server of a URL listens.
+pub(crate) async fn address(url: &str) -> SocketAddr {
+    let config: Config = url.parse().unwrap();
+    let host = match config.get_hosts().first() {
+        Some(tokio_postgres::config::Host::Tcp(host)) => host.clone(),
+        _ => "127.0.0.1".to_owned(),
+    };
+    let port = config.get_ports().first().copied().unwrap_or(5432);
+    let mut found = tokio::net::lookup_host((host, port)).await.unwrap();
+    found.next().unwrap()
 }
 
 /// A key whose id is one byte repeated.
