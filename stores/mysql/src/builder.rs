@@ -12,8 +12,8 @@ use crate::{
     sql::Texts,
 };
 
-/// For making tables, which takes as long as it takes.
-const MIGRATION_LIMIT: Duration = Duration::from_secs(600);
+/// The longest of the timeouts.
+const A_DAY: Duration = Duration::from_secs(86_400);
 
 /// How long each of the first connections may take, at least.
 const FIRST_PATIENCE: Duration = Duration::from_secs(5);
@@ -74,18 +74,18 @@ impl MysqlStoreBuilder {
     }
 
     /// How long a call may take, waiting for a connection and for locked rows included, before it is
-    /// `TimedOut`. Default: 450 ms, a little less than the engine waits.
+    /// `TimedOut`; at most a day. Default: 450 ms, a little less than the engine waits.
     ///
     /// MariaDB ends a statement after nine tenths of it (`max_statement_time`). MySQL ends reading
     /// ones so (`max_execution_time`), and the waiting for a locked row after 1 s.
     pub const fn timeout(mut self, timeout: Duration) -> Self {
-        self.timeout = timeout;
+        self.timeout = at_most_a_day(timeout);
         self
     }
 
     /// The same for a page of a listing, and for each of the statements of a sweep. Default: 5 s.
     pub const fn slow_timeout(mut self, timeout: Duration) -> Self {
-        self.slow_timeout = timeout;
+        self.slow_timeout = at_most_a_day(timeout);
         self
     }
 
@@ -96,7 +96,7 @@ impl MysqlStoreBuilder {
     /// does not wait for a connection longer than its own timeout, but the connection is made all
     /// the same, for the next.
     pub const fn connect_timeout(mut self, timeout: Duration) -> Self {
-        self.connect_timeout = timeout;
+        self.connect_timeout = at_most_a_day(timeout);
         self
     }
 
@@ -148,9 +148,9 @@ impl MysqlStoreBuilder {
     pub async fn connect(self) -> Result<MysqlStore, ConnectError> {
         let (patience, may_change) = (self.connect_timeout.max(FIRST_PATIENCE), self.migrate);
         let (store, shop, name) = self.build()?;
-        let live = Live::open(shop, MIGRATION_LIMIT, patience).await;
+        let live = Live::open(shop, migrate::LIMIT, patience).await;
         let mut live = live.map_err(ConnectError::unreachable)?;
-        migrate::run(&mut live, &name, may_change).await?;
+        migrate::run(&mut live, &name, may_change, patience).await?;
         drop(live);
         let renewed = store.shared().quick.renew(patience).await;
         renewed.map_err(ConnectError::unreachable)?;
@@ -195,10 +195,19 @@ impl MysqlStoreBuilder {
             connections: self.connections,
             timeout: self.timeout,
             slow_timeout: self.slow_timeout,
+            connect_timeout: self.connect_timeout,
             max_data_size: self.max_data_size,
         };
         let store = MysqlStore::new(Shared::new(&shop, settings));
         Ok((store, shop, name))
+    }
+}
+
+const fn at_most_a_day(timeout: Duration) -> Duration {
+    if timeout.as_secs() < A_DAY.as_secs() {
+        timeout
+    } else {
+        A_DAY
     }
 }
 

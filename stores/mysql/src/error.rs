@@ -183,6 +183,13 @@ impl Failure {
         Self::said(StoreErrorKind::TimedOut, what)
     }
 
+    /// Neither is known whether the statement was carried out, nor what comes on the connection next.
+    pub(crate) fn no_answer() -> Self {
+        let what =
+            "what MySQL sent is no answer to this statement, which may have been carried out";
+        Self::said(StoreErrorKind::Other, what).leaves(Connection::Bad)
+    }
+
     pub(crate) fn too_large() -> Self {
         Self::said(StoreErrorKind::TooLarge, TOO_LARGE)
     }

@@ -49,8 +49,8 @@
 //!
 //! # What a call costs
 //!
-//! - **One prepared statement**, without a ping before it and without a transaction around it. A
-//!   connection prepares a statement when it first needs it.
+//! - **One prepared statement**, without a ping before it and without a transaction around it; one more
+//!   for a delete of what is not there. A connection prepares a statement when it first needs it.
 //! - A sweep looks for up to 500 rows at a time, passing by those that are locked, and deletes them by
 //!   their keys, 50 in a statement, judging each again.
 //! - MySQL's protocol has one statement at a time on a connection, so calls take turns on up to
@@ -66,20 +66,29 @@
 //!    has the write wait, on one connection for each locked key.
 //! 2. **Nothing is sent twice whose outcome is unknown.** A write is sent again only when the server
 //!    has said that it was rolled back or not begun: after a deadlock (1213), a lock not to be had
-//!    (1205), a row that has changed (1020), or a prepared statement that it has lost (1243, 1615). When
-//!    the connection ends or the timeout passes the answer is `Unavailable` or `TimedOut`. Loads
-//!    and listings are sent once more when their connection is lost. The driver, `mysql_async`, sends
-//!    nothing again by itself.
+//!    (1205), a row that has changed (1020), a prepared statement that it has lost (1243, 1615), or a
+//!    connection that was idle for too long (4031). When the connection ends or the timeout passes the
+//!    answer is `Unavailable` or `TimedOut`. Loads and listings are sent once more when their
+//!    connection is lost. The driver, `mysql_async`, sends nothing again by itself.
 //! 3. **A server that is down answers.** A call takes at most its
 //!    [`timeout`](MysqlStoreBuilder::timeout). A connection that has not answered in time is given up.
 //!    After three calls in a row without an answer calls fail at once, until the server, asked for a new
-//!    connection five times a second, gives one.
+//!    connection up to five times a second, gives one.
 //! 4. **A call that is dropped** before it was sent never happens; one that was sent may. It leaves no
 //!    lock and no half-used connection. On MySQL a write that waits for a locked row goes on waiting
 //!    for it, up to 1 s, although nobody waits for the write any more; MariaDB has none.
-//! 5. **What is acknowledged** is as durable as a commit of the server: its
+//! 5. **What is acknowledged** has been committed, and is as durable as a commit of the server: its
 //!    `innodb_flush_log_at_trx_commit`, `sync_binlog` and its replication decide. With a value other
-//!    than 1 a crash may undo the last second, so a session that was ended in it is back.
+//!    than 1 a crash may undo the last second, so a session that was ended in it is back. The word OK
+//!    is not enough: an answer that can't be that of its statement, such as an insert of no row, is an
+//!    error of unknown outcome (`Other`), and its connection is closed.
+//!
+//! Killing is survived like an outage. After `KILL` MariaDB closes a connection without a word, whether
+//! it has committed the statement under way or not: the outcome is unknown, the error `Unavailable`.
+//! After `KILL QUERY` it says that the statement was rolled back (1317), and the connection stays.
+//! Of a DELETE that it ends early, for that or for `max_statement_time`, MariaDB (seen with 10.11) may say
+//! OK instead, and that nothing was deleted, with the row still there. So a delete that has found nothing
+//! is followed by a SELECT, and sent again if that finds something: only then is nothing there.
 //!
 //! After the server was restarted quietly a write may meet the end of its connection, once; all other
 //! idle connections are replaced then.
@@ -95,7 +104,7 @@
 //!   and with which it is not tested. Group replication and Galera roll back what is in each other's
 //!   way, as a deadlock.
 //! - Sessions that are its own: it sets `NAMES binary`, the isolation level READ COMMITTED,
-//!   `sql_mode` and time limits. `binlog_format` has to be ROW or MIXED, which are the defaults.
+//!   `sql_mode`, `wait_timeout` and time limits. `binlog_format` has to be ROW or MIXED, which are the defaults.
 //! - Sweeping, as the engine does it: an expired row lies there until then.
 //! - Data of up to 1 MiB a record; [`max_data_size`](MysqlStoreBuilder::max_data_size) changes it. The
 //!   server's `max_allowed_packet` has to have room for it; else the record is `TooLarge`.

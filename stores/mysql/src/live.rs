@@ -3,6 +3,7 @@
 use std::{
     future::pending,
     sync::{Arc, Weak},
+    task::{Context, Waker},
     time::Duration,
 };
 
@@ -31,14 +32,8 @@ pub(crate) struct Shop {
 #[derive(Debug)]
 pub(crate) struct Answer {
     pub(crate) rows: Vec<Row>,
-    affected: u64,
-}
-
-impl Answer {
     /// How many rows were found by an update, changed or not, or added or removed.
-    pub(crate) fn affected(&self) -> usize {
-        usize::try_from(self.affected).unwrap_or(usize::MAX)
-    }
+    pub(crate) affected: usize,
 }
 
 /// A connection that is open, and idle between calls.
@@ -93,6 +88,9 @@ impl Live {
     }
 
     /// Runs a prepared statement. A connection on which this was dropped is of no more use.
+    ///
+    /// An OK alone is not believed: the answer to another statement, or that of a proxy that has not
+    /// asked the server, is one too.
     pub(crate) async fn run(
         &mut self,
         query: Query,
@@ -102,12 +100,17 @@ impl Live {
             return Err(Failure::too_large());
         }
         let statement = self.statement(query).await?;
-        let rows = self.conn.exec(statement, values).await?;
+        let mut result = self.conn.exec_iter(statement, values).await?;
+        let columns = result.columns_ref().len();
+        let rows = result.collect().await?;
+        let affected = usize::try_from(result.affected_rows()).unwrap_or(usize::MAX);
+        result.drop_result().await?;
         self.used = Instant::now();
-        Ok(Answer {
-            rows,
-            affected: self.conn.affected_rows(),
-        })
+        if query.is_answered_by(columns, affected) {
+            Ok(Answer { rows, affected })
+        } else {
+            Err(Failure::no_answer())
+        }
     }
 
     async fn statement(&mut self, query: Query) -> Result<Statement, Failure> {
@@ -123,19 +126,36 @@ impl Live {
         Ok(statement)
     }
 
-    /// Runs what is no statement on the store's table.
-    pub(crate) async fn run_text(&mut self, sql: &str) -> Result<(), Failure> {
-        Ok(self.conn.query_drop(sql).await?)
+    /// Runs what is no statement on the store's table, and waits so long for it.
+    pub(crate) async fn run_text(&mut self, sql: &str, patience: Duration) -> Result<(), Failure> {
+        self.query_text(sql, patience).await.map(drop)
     }
 
-    pub(crate) async fn query_text(&mut self, sql: &str) -> Result<Vec<Row>, Failure> {
-        Ok(self.conn.query(sql).await?)
+    pub(crate) async fn query_text(
+        &mut self,
+        sql: &str,
+        patience: Duration,
+    ) -> Result<Vec<Row>, Failure> {
+        match timeout(patience, self.conn.query(sql)).await {
+            Ok(rows) => Ok(rows?),
+            Err(_) => Err(Failure::said(
+                StoreErrorKind::TimedOut,
+                "MySQL did not answer while the session table was looked at or made",
+            )),
+        }
     }
 
     pub(crate) async fn ping(&mut self) -> Result<(), Failure> {
         self.conn.ping().await?;
         self.used = Instant::now();
         Ok(())
+    }
+
+    /// Closes a connection that has not answered in time. Left to itself the driver waits for the rest
+    /// of an answer that has begun, to take its leave properly; not while a command is under way.
+    pub(crate) fn abandon(mut self) {
+        let mut context = Context::from_waker(Waker::noop());
+        drop(self.conn.ping().as_mut().poll(&mut context));
     }
 
     /// Whether it can take a statement, as far as can be seen from here.
@@ -164,7 +184,7 @@ fn size(values: &[Value]) -> usize {
 }
 
 /// Bytes are bytes, whatever the character sets of the server. What does not fit is an error, never
-/// cut off.
+/// cut off. The server waits longer for the next statement than an idle connection waits for a ping.
 ///
 /// MariaDB does not wait for locks of rows, so that no connection is kept by one, and no two
 /// statements wait for each other; MySQL waits a second at least. Only MariaDB ends a write that runs
@@ -172,14 +192,15 @@ fn size(values: &[Value]) -> usize {
 fn settings(is_mariadb: bool, limit: Duration) -> String {
     let limit = limit * 9 / 10;
     let limits = if is_mariadb {
-        let seconds = limit.as_secs_f64();
+        // Zero would be no limit.
+        let seconds = limit.as_secs_f64().max(0.001);
         format!("innodb_lock_wait_timeout = 0, max_statement_time = {seconds:.3}")
     } else {
         let millis = limit.as_millis().max(1);
         format!("innodb_lock_wait_timeout = 1, max_execution_time = {millis}")
     };
     format!(
-        "SET NAMES binary, autocommit = 1, lock_wait_timeout = 1, \
+        "SET NAMES binary, autocommit = 1, lock_wait_timeout = 1, wait_timeout = 600, \
          sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION', {limits}"
     )
 }

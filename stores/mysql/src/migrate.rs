@@ -11,6 +11,9 @@ use crate::{ConnectError, error::Failure, live::Live, name::TableName};
 /// The version that this program needs.
 const KNOWN: u64 = 1;
 
+/// For making tables, which takes as long as it takes.
+pub(crate) const LIMIT: Duration = Duration::from_secs(600);
+
 /// How often statements are tried that others run at the same time.
 const MOST_TRIES: u32 = 20;
 
@@ -74,13 +77,14 @@ pub(crate) fn print(name: &TableName) -> String {
     script
 }
 
-/// Sees to it that the table has the known version.
+/// Sees to it that the table has the known version. A look at it has to be answered within `patience`.
 pub(crate) async fn run(
     live: &mut Live,
     name: &TableName,
     may_change: bool,
+    patience: Duration,
 ) -> Result<(), ConnectError> {
-    let found = version(live, name).await;
+    let found = version(live, name, patience).await;
     let found = found.map_err(ConnectError::unreachable)?;
     if found > KNOWN {
         return Err(ConnectError::too_new(found, KNOWN));
@@ -102,11 +106,11 @@ pub(crate) async fn run(
     Ok(())
 }
 
-async fn version(live: &mut Live, name: &TableName) -> Result<u64, Failure> {
+async fn version(live: &mut Live, name: &TableName, patience: Duration) -> Result<u64, Failure> {
     let versions = name.versions();
     // As text, whatever the column may be.
     let sql = format!("SELECT CAST(MAX(version) AS CHAR) FROM {versions}");
-    match live.query_text(&sql).await {
+    match live.query_text(&sql, patience).await {
         Ok(rows) => {
             let answer = rows.first().and_then(|answer| answer.as_ref(0));
             let Some(Value::Bytes(digits)) = answer else {
@@ -125,13 +129,13 @@ async fn version(live: &mut Live, name: &TableName) -> Result<u64, Failure> {
 
 async fn change(live: &mut Live, name: &TableName, found: u64) -> Result<(), Failure> {
     for statement in preparation(name) {
-        live.run_text(&statement).await?;
+        live.run_text(&statement, LIMIT).await?;
     }
     for version in found + 1..=KNOWN {
         for statement in statements(name, version) {
-            live.run_text(&statement).await?;
+            live.run_text(&statement, LIMIT).await?;
         }
-        live.run_text(&record(name, version)).await?;
+        live.run_text(&record(name, version), LIMIT).await?;
     }
     Ok(())
 }

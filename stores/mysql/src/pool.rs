@@ -161,12 +161,12 @@ impl Pool {
         }
     }
 
-    /// Takes the connection that has been idle longest, if that is long enough.
-    fn take_oldest(self: &Arc<Self>) -> Option<Lease> {
+    /// Takes a connection that has been idle for long.
+    fn take_old(self: &Arc<Self>) -> Option<Lease> {
         let permit = Arc::clone(&self.permits).try_acquire_owned().ok()?;
         let mut idle = lock(&self.idle);
-        let is_old = idle.first().is_some_and(|live| live.idle() >= KEEP_ALIVE);
-        let live = is_old.then(|| idle.remove(0))?;
+        let old = idle.iter().position(|live| live.idle() >= KEEP_ALIVE)?;
+        let live = idle.remove(old);
         drop(idle);
         Some(Lease::new(self, live, permit))
     }
@@ -177,7 +177,7 @@ async fn keep_alive(pool: Weak<Pool>) {
     loop {
         sleep(KEEP_ALIVE).await;
         let Some(pool) = pool.upgrade() else { return };
-        while let Some(lease) = pool.take_oldest() {
+        while let Some(lease) = pool.take_old() {
             lease.ping().await;
         }
     }
@@ -206,8 +206,10 @@ impl Lease {
             let what = "the connection is gone";
             Failure::said(StoreErrorKind::Unavailable, what)
         })?;
-        let answer = timeout(self.pool.limit, live.run(query, values)).await;
-        let answer = answer.unwrap_or_else(|_| Err(Failure::timed_out().leaves(Connection::Bad)));
+        let Ok(answer) = timeout(self.pool.limit, live.run(query, values)).await else {
+            live.abandon();
+            return Err(Failure::timed_out().leaves(Connection::Bad));
+        };
         match answer.as_ref().map_err(|failure| failure.connection) {
             Ok(_) | Err(Connection::Good) => self.live = Some(live),
             Err(Connection::Bad) => {}

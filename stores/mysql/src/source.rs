@@ -24,10 +24,12 @@ impl Source {
             return Err(ConnectError::no_database());
         }
         // A store behind a proxy, or an SSH tunnel, must not be led to another server by the name
-        // of a socket; a replace that writes what is there already has found its row.
+        // of a socket; a replace that writes what is there already has found its row; what the
+        // server sends and takes is for the server to say.
         let builder = OptsBuilder::from_opts(opts)
             .prefer_socket(false)
             .client_found_rows(true)
+            .max_allowed_packet(None)
             .stmt_cache_size(32);
         #[cfg(feature = "tls")]
         let builder = crate::tls::with_roots(builder, roots)?;

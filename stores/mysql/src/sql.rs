@@ -13,11 +13,29 @@ pub(crate) enum Query {
     Replace,
     Touch,
     Delete,
+    IsThere,
     FindExpired,
     DeleteExpired,
     DeleteAllExpired,
     BySubject,
     Scan,
+}
+
+impl Query {
+    /// Whether an answer with so many columns, to a statement that has changed so many rows, can be
+    /// the answer to this one. Only a statement that changes nothing has columns, rows or not.
+    pub(crate) fn is_answered_by(self, columns: usize, affected: usize) -> bool {
+        match self {
+            Self::Load | Self::BySubject | Self::Scan => columns == 6,
+            Self::FindExpired => columns == 2,
+            Self::IsThere => columns == 1,
+            Self::Create => columns == 0 && affected == 1,
+            Self::Replace | Self::Touch | Self::Delete | Self::DeleteExpired => {
+                columns == 0 && affected <= 1
+            }
+            Self::DeleteAllExpired => columns == 0 && affected <= KEYS,
+        }
+    }
 }
 
 /// All statements on one table.
@@ -75,6 +93,10 @@ fn single(table: &str) -> Vec<(Query, String)> {
             Query::Delete,
             format!("DELETE FROM {table} WHERE id = ? AND namespace = ?"),
         ),
+        (
+            Query::IsThere,
+            format!("SELECT 1 FROM {table} WHERE id = ? AND namespace = ?"),
+        ),
     ]
 }
 
@@ -122,4 +144,40 @@ fn listing(table: &str) -> Vec<(Query, String)> {
             ),
         ),
     ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_statement_knows_its_answers() {
+        let writes = [
+            (Query::Create, 1..=1),
+            (Query::Replace, 0..=1),
+            (Query::Touch, 0..=1),
+            (Query::Delete, 0..=1),
+            (Query::DeleteExpired, 0..=1),
+            (Query::DeleteAllExpired, 0..=50),
+        ];
+        for (query, changes) in writes {
+            for affected in [0, 1, 2, 50, 51, usize::MAX] {
+                let can_be = changes.contains(&affected);
+                assert_eq!(query.is_answered_by(0, affected), can_be, "{query:?}");
+                assert!(!query.is_answered_by(6, affected), "{query:?}");
+            }
+        }
+        let reads = [
+            (Query::Load, 6),
+            (Query::FindExpired, 2),
+            (Query::IsThere, 1),
+            (Query::BySubject, 6),
+            (Query::Scan, 6),
+        ];
+        for (query, columns) in reads {
+            assert!(query.is_answered_by(columns, 0), "{query:?}");
+            assert!(!query.is_answered_by(0, 0), "{query:?}");
+            assert!(!query.is_answered_by(0, 1), "{query:?}");
+        }
+    }
 }

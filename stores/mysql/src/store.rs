@@ -27,9 +27,10 @@ impl MysqlStore {
     ///
     /// The URL is `mysql://user:password@host:port/database`, with the parameters that
     /// [mysql_async](https://docs.rs/mysql_async/0.37/mysql_async/struct.Opts.html) knows; those
-    /// about its pool change nothing, and a socket of the server's is used only when `socket=` names
-    /// it. Connections are encrypted when it says `require_ssl=true`, which needs the feature `tls`;
-    /// the certificate and the host name are verified then. Without it they are not encrypted.
+    /// about its pool and `max_allowed_packet` change nothing, and a socket of the server's is used
+    /// only when `socket=` names it. Connections are encrypted when it says `require_ssl=true`, which
+    /// needs the feature `tls`; the certificate and the host name are verified then, unless it also
+    /// says `verify_ca=false` or `verify_identity=false`. Without it they are not encrypted.
     ///
     /// # Errors
     /// As [`MysqlStoreBuilder::connect`].
@@ -172,10 +173,7 @@ impl Store for MysqlStore {
     }
 
     async fn delete(&self, key: &Key) -> Result<bool, StoreError> {
-        let values = || row::key(key).to_vec();
-        self.shared
-            .write(Operation::Delete, key, Query::Delete, values, has_found)
-            .await
+        self.shared.delete(key).await
     }
 
     async fn sweep(&self, now: Timestamp, limit: usize) -> Result<usize, StoreError> {
@@ -198,7 +196,7 @@ impl Store for MysqlStore {
 }
 
 fn has_found(answer: Result<Answer, Failure>) -> Result<bool, Failure> {
-    answer.map(|answer| answer.affected() > 0)
+    answer.map(|answer| answer.affected > 0)
 }
 
 impl fmt::Debug for MysqlStore {

@@ -78,7 +78,8 @@ async fn delete(shared: &Shared, now: Timestamp, keys: &[Expired]) -> Result<usi
         let now = [row::time(now)];
         let values = now.into_iter().chain(places.flatten().cloned()).collect();
         match shared.slow.run(Query::DeleteAllExpired, values).await {
-            Ok(answer) => return Ok(answer.affected()),
+            Ok(answer) if answer.affected > keys.len() => return Err(Failure::no_answer()),
+            Ok(answer) => return Ok(answer.affected),
             // One of them has been locked since.
             Err(failure) if failure.remedy == Remedy::Again => {}
             Err(failure) => return Err(failure),
@@ -88,7 +89,7 @@ async fn delete(shared: &Shared, now: Timestamp, keys: &[Expired]) -> Result<usi
     for [id, namespace] in keys {
         let values = vec![row::time(now), id.clone(), namespace.clone()];
         match shared.slow.run(Query::DeleteExpired, values).await {
-            Ok(answer) => removed += answer.affected(),
+            Ok(answer) => removed += answer.affected,
             Err(failure) if failure.remedy == Remedy::Again => {}
             Err(failure) => return Err(failure),
         }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use cloakroom_mysql::MysqlStore;
 use cloakroom_store::{Store, StoreErrorKind, Subject, Timestamp};
 use common::{builder, client, create, key, kind, load, record, record_of, run, told, url, url_of};
-use tokio::task::JoinSet;
+use tokio::{sync::Mutex, task::JoinSet};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn many_programs_may_make_the_table_at_once() {
@@ -35,9 +35,13 @@ async fn many_programs_may_make_the_table_at_once() {
     }
 }
 
+/// One of the tests makes the server read-only for users without all rights.
+static USERS: Mutex<()> = Mutex::const_new(());
+
 #[tokio::test]
 async fn an_administrator_may_make_the_table() {
     let Some(url) = url() else { return };
+    let _turn = USERS.lock().await;
     let mut admin = client(&url).await;
     let sql = [
         "DROP DATABASE IF EXISTS schema_printed",
@@ -166,6 +170,7 @@ async fn a_table_that_is_changed_under_a_store_goes_on_working() {
 #[tokio::test]
 async fn a_read_only_server_refuses_writes() {
     let Some(url) = url() else { return };
+    let _turn = USERS.lock().await;
     let mut admin = client(&url).await;
     let read_only = "SET GLOBAL init_connect = 'SET SESSION TRANSACTION READ ONLY'";
     drop(common::store(&url, "schema_readonly").await);

@@ -1,6 +1,8 @@
 //! What the tests share.
 #![allow(dead_code, unused_imports)] // each test file uses its part
 
+mod meddler;
+
 use std::{
     error::Error,
     sync::atomic::{AtomicU64, Ordering},
@@ -17,6 +19,8 @@ use cloakroom_store::{
 use cloakroom_testkit::servers::Server;
 use mysql_async::{Conn, Opts, prelude::Queryable};
 use tokio::sync::Mutex;
+
+pub(crate) use meddler::{Meddler, Trick};
 
 /// Where the server is; `None` skips the test.
 pub(crate) fn url() -> Option<String> {
@@ -123,14 +127,17 @@ pub(crate) fn kind<T>(result: Result<T, StoreError>) -> Option<StoreErrorKind> {
 pub(crate) const RECOVERY: Duration =
     Duration::from_millis(if cfg!(debug_assertions) { 3_000 } else { 1_000 });
 
-/// How long it takes from now until loads and writes work.
+/// How long it takes from now until loads and writes work. The writes are of a namespace that no test
+/// has records in.
 pub(crate) async fn recovers(store: &MysqlStore) -> Duration {
+    let own = NamespaceId::new("recovery").unwrap();
     let begin = Instant::now();
     let (mut works_since, mut streak) = (Duration::ZERO, 0);
     while streak < 20 {
         let elapsed = begin.elapsed();
         assert!(elapsed < Duration::from_secs(20), "it does not recover");
-        let wrote = store.delete(&numbered(streak)).await;
+        let own = Key::new(own, SessionId::from_bytes([streak; 16]));
+        let wrote = store.delete(&own).await;
         let read = load(store, &key(1)).await;
         if wrote.is_ok() && read.is_ok_and(|loaded| loaded.is_some()) {
             streak += 1;
