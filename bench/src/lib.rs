@@ -4,12 +4,9 @@
 //! `cargo run --release --manifest-path bench/Cargo.toml` prints the tables. [`Workload`] says what a
 //! request does, [`Variant`] which layer serves it, [`Client`] sends it.
 
-mod client;
 pub mod report;
-mod session;
 mod variant;
-mod workload;
 
-pub use client::Client;
-pub use variant::Variant;
-pub use workload::Workload;
+pub use cloakroom_load::{Client, Workload};
+use cloakroom_load::{session, untouched};
+pub use variant::{Variant, ours};

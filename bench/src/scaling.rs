@@ -69,10 +69,9 @@ fn throughput(variant: Variant, workload: Workload, options: &Options) -> [f64; 
 }
 
 async fn clients(variant: Variant, workload: Workload) -> Vec<Client> {
-    let router = variant.router().await;
-    let mut clients = Vec::new();
-    for _ in 0..TASKS {
-        clients.push(Client::new(variant, workload, router.clone()).await);
+    let mut clients = vec![variant.client(workload).await];
+    for _ in 1..TASKS {
+        clients.push(clients[0].another().await);
     }
     clients
 }

@@ -1,7 +1,7 @@
 //! One worker, one request after the other.
 
 use cloakroom_bench::report::median;
-use cloakroom_bench::{Client, Variant, Workload};
+use cloakroom_bench::{Variant, Workload};
 use std::time::Instant;
 use tokio::runtime::Builder;
 
@@ -79,7 +79,7 @@ fn rounds(variants: &[Variant], workload: Workload, options: &Options) -> Vec<Ve
     runtime.block_on(async {
         let mut clients = Vec::new();
         for &variant in variants {
-            clients.push(Client::new(variant, workload, variant.router().await).await);
+            clients.push(variant.client(workload).await);
         }
         let mut times = vec![Vec::new(); clients.len()];
         for round in 0..=options.rounds {

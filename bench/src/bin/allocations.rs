@@ -4,7 +4,7 @@
 //! Ends with an error if cloakroom is over a budget.
 
 use cloakroom_bench::report::{ALLOCATION_BUDGET, at_most, header, row};
-use cloakroom_bench::{Client, Variant, Workload};
+use cloakroom_bench::{Variant, Workload};
 use stats_alloc::{INSTRUMENTED_SYSTEM, StatsAlloc};
 use std::alloc::System;
 use std::process::ExitCode;
@@ -50,7 +50,7 @@ fn allocations(variant: Variant, workload: Workload) -> f64 {
         .build()
         .expect("a runtime");
     runtime.block_on(async {
-        let mut client = Client::new(variant, workload, variant.router().await).await;
+        let mut client = variant.client(workload).await;
         client.send(REQUESTS).await;
         let before = ALLOCATOR.stats();
         client.send(REQUESTS).await;

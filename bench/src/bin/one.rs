@@ -8,7 +8,7 @@
 //! for n in 2000 4000; do valgrind --tool=callgrind bench/target/release/one cloakroom W2 $n; done
 //! ```
 
-use cloakroom_bench::{Client, Variant, Workload};
+use cloakroom_bench::{Variant, Workload};
 use std::process::ExitCode;
 use tokio::runtime::Builder;
 
@@ -25,7 +25,7 @@ fn main() -> ExitCode {
     };
     let runtime = Builder::new_current_thread().enable_all().build();
     runtime.expect("a runtime").block_on(async {
-        let mut client = Client::new(variant, workload, variant.router().await).await;
+        let mut client = variant.client(workload).await;
         client.send(count).await;
         client.check().await;
     });

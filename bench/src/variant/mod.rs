@@ -12,10 +12,13 @@
 mod axum_session;
 mod bare;
 mod identity;
-mod ours;
+pub mod ours;
 mod tower_sessions;
 
 use axum::Router;
+use cloakroom_memory::MemoryStore;
+
+use crate::{Client, Workload, untouched};
 
 /// A session layer, or none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,18 +61,15 @@ impl Variant {
         match self {
             Self::Bare => bare::router(),
             Self::Identity => identity::router(),
-            Self::TowerSessions => tower_sessions::router(),
+            Self::TowerSessions => tower_sessions::router(::tower_sessions::MemoryStore::default()),
             Self::AxumSession => axum_session::router().await,
-            Self::Ours => ours::router(),
+            Self::Ours => ours::router(MemoryStore::new()),
         }
     }
 
-    pub(crate) fn keeps_sessions(self) -> bool {
-        !matches!(self, Self::Bare | Self::Identity)
+    /// A client of [`router`](Self::router).
+    pub async fn client(self, workload: Workload) -> Client {
+        let keeps_sessions = !matches!(self, Self::Bare | Self::Identity);
+        Client::new(self.name(), self.router().await, keeps_sessions, workload).await
     }
-}
-
-/// The same for all, so that it can't differ.
-async fn untouched() -> &'static str {
-    "ok"
 }

@@ -1,9 +1,9 @@
-//! cloakroom with its memory store, one day of inactivity.
+//! cloakroom, one day of inactivity.
 
 use axum::Router;
 use axum::routing::{get, post};
+use cloakroom_core::store::Store;
 use cloakroom_core::{Limits, Namespace, SessionHandle, SessionManager, days};
-use cloakroom_memory::MemoryStore;
 use cloakroom_tower::{NamespaceName, Session, SessionLayer, SessionRejection};
 
 use super::untouched;
@@ -17,8 +17,9 @@ impl NamespaceName for Account {
 
 type Answer<T> = Result<T, SessionRejection>;
 
-pub(super) fn router() -> Router {
-    let account = Namespace::new(Account::NAME, MemoryStore::new()).limits(Limits::idle(days(1)));
+/// The routes with sessions in `store`.
+pub fn router(store: impl Store) -> Router {
+    let account = Namespace::new(Account::NAME, store).limits(Limits::idle(days(1)));
     let sessions = SessionManager::builder()
         .namespace(account)
         .build()

@@ -1,17 +1,17 @@
-//! tower-sessions with its memory store, one day of inactivity.
+//! tower-sessions, one day of inactivity. `bench/peers` compiles this file with an older version.
 
 use axum::Router;
 use axum::routing::{get, post};
 use time::Duration;
 use tower_sessions::session::Error;
-use tower_sessions::{Expiry, MemoryStore, Session, SessionManagerLayer};
+use tower_sessions::{Expiry, Session, SessionManagerLayer, SessionStore};
 
 use super::untouched;
 use crate::session::{COUNTER, FIRST, LARGE, LARGE_VALUE, SMALL};
 
-pub(super) fn router() -> Router {
-    let layer = SessionManagerLayer::new(MemoryStore::default())
-        .with_expiry(Expiry::OnInactivity(Duration::days(1)));
+pub(super) fn router(store: impl SessionStore + Clone) -> Router {
+    let layer =
+        SessionManagerLayer::new(store).with_expiry(Expiry::OnInactivity(Duration::days(1)));
     Router::new()
         .route("/untouched", get(untouched))
         .route("/read", get(read))

@@ -22,7 +22,11 @@ use std::{
 use cloakroom_redis::RedisStore;
 use cloakroom_store::{Freshness, Loaded, Store, StoreErrorKind};
 use cloakroom_testkit::servers::{Link, Server, broken_link, outage};
-use common::{a_key, a_record, after, commands, connect_as_usual, load, node::Node, raw, tell};
+use common::{
+    a_key, a_record, after, commands, connect_as_usual, load,
+    node::{Node, all_slots},
+    raw, tell,
+};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt, copy},
     net::{TcpListener, TcpStream},
@@ -222,7 +226,7 @@ async fn a_write_of_unknown_outcome_is_sent_once_in_a_cluster() {
         return;
     };
     let lossy = Lossy::to(node.port).await;
-    node.tell("CLUSTER ADDSLOTSRANGE 0 16383").await;
+    node.tell(&all_slots()).await;
     node.tell(&format!("CONFIG SET cluster-announce-port {}", lossy.port))
         .await;
     common::until("the cluster is whole", async || {

@@ -39,7 +39,7 @@ mod rustls {
 
     use super::{
         common::{
-            node::{free_port, run},
+            node::{all_slots, free_port, run},
             until,
         },
         *,
@@ -77,7 +77,7 @@ mod rustls {
         let Some(node) = Node::start(&settings).await else {
             return;
         };
-        node.tell("CLUSTER ADDSLOTSRANGE 0 16383").await;
+        node.tell(&all_slots()).await;
         until("the cluster is whole", async || {
             let info = node.tell("CLUSTER INFO").await;
             format!("{info:?}").contains("cluster_state:ok")

@@ -128,3 +128,9 @@ pub(crate) async fn run(command: &str, folder: &Path) {
     let erred = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(output.status.success(), "{command}: {said} {erred}");
 }
+
+/// Makes a node serve a whole cluster. Redis 6.2 knows no ranges.
+pub(crate) fn all_slots() -> String {
+    let slots = (0..16_384).map(|slot| slot.to_string());
+    format!("CLUSTER ADDSLOTS {}", slots.collect::<Vec<_>>().join(" "))
+}

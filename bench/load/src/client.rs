@@ -1,4 +1,4 @@
-//! Sends requests to a variant's router, as one browser would.
+//! Sends requests to a router, as one browser would.
 
 use axum::Router;
 use axum::body::{Body, Bytes};
@@ -11,40 +11,66 @@ use std::hint::black_box;
 use tower_service::Service;
 
 use crate::session::{FIRST, characters};
-use crate::{Variant, Workload};
+use crate::{Kept, Work, Workload};
 
 /// A router, and the cookie of one session in it.
 #[derive(Clone, Debug)]
 pub struct Client {
+    name: &'static str,
     service: RouterIntoService<Body>,
-    variant: Variant,
+    keeps_sessions: bool,
     workload: Workload,
     cookie: Option<HeaderValue>,
     sent: u64,
 }
 
 impl Client {
-    /// Sets up the session that `workload` needs and sees to it that the variant does what it should.
+    /// Sets up the session that `workload` needs and sees to it that the router does what it should.
     ///
     /// # Panics
     ///
-    /// If a response is wrong: a variant that does nothing must not win.
-    pub async fn new(variant: Variant, workload: Workload, router: Router) -> Self {
+    /// If a response is wrong: who does nothing must not win.
+    pub async fn new(
+        name: &'static str,
+        router: Router,
+        keeps_sessions: bool,
+        workload: Workload,
+    ) -> Self {
         let mut client = Self {
+            name,
             service: router.into_service(),
-            variant,
+            keeps_sessions,
             workload,
             cookie: None,
             sent: 0,
         };
-        if variant.keeps_sessions() {
+        if keeps_sessions {
             client.probe().await;
         }
-        client.cookie = None;
-        if workload.has_cookie() {
-            client.cookie = Some(client.open(workload.is_large()).await);
+        client.another().await
+    }
+
+    /// A client of the same router with a session of its own.
+    pub async fn another(&self) -> Self {
+        let mut client = self.clone();
+        (client.cookie, client.sent) = (None, 0);
+        if self.workload.has_cookie() {
+            client.cookie = Some(client.open(self.workload.is_large()).await);
         }
         client
+    }
+
+    /// So many clients, this one among them, each with a session of its own or all with one.
+    pub async fn crew(self, width: usize, is_shared: bool) -> Vec<Self> {
+        let mut crew = vec![self];
+        for _ in 1..width {
+            let next = match is_shared {
+                true => crew[0].clone(),
+                false => crew[0].another().await,
+            };
+            crew.push(next);
+        }
+        crew
     }
 
     /// Sends the workload's request `count` times, one after the other.
@@ -53,7 +79,7 @@ impl Client {
         for _ in 0..count {
             let response = self.request(method.clone(), path).await;
             let (parts, body) = response.into_parts();
-            assert_eq!(parts.status, StatusCode::OK, "{path}");
+            assert_eq!(parts.status, StatusCode::OK, "{} {path}", self.name);
             black_box((parts, collect(body).await));
         }
         self.sent += count;
@@ -68,13 +94,29 @@ impl Client {
         let (method, path) = self.workload.method_and_path();
         let (status, _) = self.answer(method, path).await;
         assert_eq!(status, StatusCode::OK, "{self:?}");
-        if self.workload.counts() && self.variant.keeps_sessions() {
+        if self.workload.counts() && self.keeps_sessions {
             self.sent += 1;
-            let counted = FIRST + self.sent;
-            self.expect("/read", &counted.to_string()).await;
+            assert_eq!(self.counted().await, self.sent, "{self:?}");
             let size = characters(self.workload.is_large());
             self.expect("/size", &size.to_string()).await;
         }
+    }
+
+    /// How many requests this client has sent.
+    pub fn sent(&self) -> u64 {
+        self.sent
+    }
+
+    pub(crate) fn cookie(&self) -> Option<&HeaderValue> {
+        self.cookie.as_ref()
+    }
+
+    /// How many changes the session's counter has counted.
+    pub async fn counted(&mut self) -> u64 {
+        let (status, body) = self.answer(Method::GET, "/read").await;
+        assert_eq!(status, StatusCode::OK, "{self:?}");
+        let counter: u64 = body.parse().expect("a number");
+        counter - FIRST
     }
 
     /// One session of each size: its counter counts, its other values are there, and who has no cookie
@@ -106,7 +148,8 @@ impl Client {
         assert_eq!(
             (status, body.as_str()),
             (StatusCode::OK, expected),
-            "{path} {self:?}"
+            "{} {path} {self:?}",
+            self.name
         );
     }
 
@@ -127,9 +170,9 @@ impl Client {
             .map(|value| value.to_str().expect("a cookie is text"))
             .filter_map(|cookie| cookie.split(';').next())
             .collect();
-        assert_eq!(pairs.is_empty(), !self.variant.keeps_sessions(), "{self:?}");
+        assert_eq!(pairs.is_empty(), !self.keeps_sessions, "{self:?}");
         if pairs.is_empty() {
-            // A variant without sessions gets a cookie of the same size all the same.
+            // A router without sessions gets a cookie of the same size all the same.
             return HeaderValue::from_static(FOREIGN_COOKIE);
         }
         HeaderValue::from_str(&pairs.join("; ")).expect("a cookie is a header value")
@@ -151,6 +194,22 @@ impl Client {
         match self.service.call(request).await {
             Ok(response) => response,
             Err(never) => match never {},
+        }
+    }
+}
+
+impl Work for Client {
+    async fn work(&mut self) {
+        self.send(1).await;
+    }
+
+    async fn kept(crew: &mut [Self]) -> Option<Kept> {
+        let counts = crew
+            .iter()
+            .any(|client| client.keeps_sessions && client.workload.counts());
+        match counts {
+            true => Some(Kept::of(crew).await),
+            false => None,
         }
     }
 }

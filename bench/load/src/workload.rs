@@ -47,21 +47,22 @@ impl Workload {
     }
 
     /// Whether the request comes with the cookie of a session that exists.
-    pub(crate) fn has_cookie(self) -> bool {
+    pub fn has_cookie(self) -> bool {
         !matches!(self, Self::UntouchedWithoutCookie | Self::Create)
     }
 
     /// Whether that session holds 4 KiB.
-    pub(crate) fn is_large(self) -> bool {
+    pub fn is_large(self) -> bool {
         matches!(self, Self::ReadLarge | Self::ChangeLarge)
     }
 
     /// Whether each request adds one to the session's counter.
-    pub(crate) fn counts(self) -> bool {
+    pub fn counts(self) -> bool {
         matches!(self, Self::Change | Self::ChangeLarge)
     }
 
-    pub(crate) fn method_and_path(self) -> (Method, &'static str) {
+    /// The request's.
+    pub fn method_and_path(self) -> (Method, &'static str) {
         match self {
             Self::UntouchedWithoutCookie | Self::Untouched => (Method::GET, "/untouched"),
             Self::Read | Self::ReadLarge => (Method::GET, "/read"),
