@@ -17,6 +17,8 @@ pub struct Event<'a> {
     pub namespace: &'a str,
     /// The session's public id, if there is a session.
     pub id: Option<SessionId>,
+    /// The key of the value that it is about, if it is about one.
+    pub key: Option<&'a str>,
     /// What happened.
     pub kind: EventKind,
 }
@@ -47,6 +49,8 @@ pub enum EventKind {
     DuplicateTokens,
     /// What the store holds is no session.
     Corrupt,
+    /// A value is not of the type that was asked for, and counts as none by the namespace's policy.
+    Discarded,
     /// A new session was stored.
     Created,
     /// Changes were stored.
@@ -141,6 +145,7 @@ fn trace(event: &Event<'_>) {
                 tracing::Level::$level,
                 namespace = event.namespace,
                 id = event.id.map(tracing::field::display),
+                key = event.key,
                 "{}",
                 event.kind
             )
@@ -148,7 +153,9 @@ fn trace(event: &Event<'_>) {
     }
     match event.kind {
         K::StoreFailed(..) | K::Corrupt | K::Lost => at!(ERROR),
-        K::ReplacedToken | K::DuplicateTokens | K::Overwritten | K::Dropped => at!(WARN),
+        K::ReplacedToken | K::DuplicateTokens | K::Overwritten | K::Dropped | K::Discarded => {
+            at!(WARN)
+        }
         K::LoggedIn | K::Ended | K::Revoked | K::Late | K::Void(_) | K::NotSaved => at!(INFO),
         K::Closed | K::Opened | K::NoToken | K::Unchanged => at!(TRACE),
         _ => at!(DEBUG),
@@ -169,6 +176,7 @@ impl fmt::Display for EventKind {
             Self::ReplacedToken => "new: the request's token was replaced by a rotation",
             Self::DuplicateTokens => "new: the request has tokens of different sessions",
             Self::Corrupt => "what the store holds is no session",
+            Self::Discarded => "a value is not of the type asked for, and counts as none",
             Self::Created => "created",
             Self::Saved => "saved",
             Self::Touched => "touched",

@@ -59,10 +59,12 @@ pub use head::{NamespaceName, RequestHead, ResponseHead, ResponseHeader, Scheme}
 pub use keys::{KeyError, KeyId, KeyRing, SecretKey};
 pub use limits::{Limits, days, hours, minutes};
 pub use manager::{NamespaceInfo, SessionManager, SessionManagerBuilder};
-pub use namespace::{CorruptPolicy, EndedPolicy, FailurePolicy, Namespace, ReplacedTokenPolicy};
+pub use namespace::{
+    CorruptPolicy, DecodePolicy, EndedPolicy, FailurePolicy, Namespace, ReplacedTokenPolicy,
+};
 pub use random::{OsRandom, Random, RandomError};
 pub use request::{RequestSessions, Unopened};
-pub use session::{Rotation, SessionHandle};
+pub use session::{Flash, FlashQueue, Key, KeyName, KeyOf, Level, Rotation, SessionHandle};
 pub use subjects::{SessionPage, SessionSummary, Subjects};
 pub use sweeper::{Sweeper, Sweeping};
 pub use token::Token;

@@ -125,9 +125,20 @@ impl ManagerState {
     }
 
     pub(crate) fn emit(&self, namespace: &str, id: Option<SessionId>, kind: EventKind) {
+        self.emit_key(namespace, id, None, kind);
+    }
+
+    pub(crate) fn emit_key(
+        &self,
+        namespace: &str,
+        id: Option<SessionId>,
+        key: Option<&str>,
+        kind: EventKind,
+    ) {
         let event = Event {
             namespace,
             id,
+            key,
             kind,
         };
         emit(self.observer.as_deref(), event);

@@ -56,11 +56,12 @@
 //! To write a store, depend on `cloakroom-store` and test it with `cloakroom-testkit`.
 
 pub use cloakroom_core::{
-    Clock, Codec, ConfigError, ConfigProblem, Cookie, CorruptPolicy, EndedPolicy, Event, EventKind,
-    FailurePolicy, Limits, Namespace, NamespaceInfo, NamespaceName, Observer, Random, RandomError,
-    ReplacedTokenPolicy, RequestHead, RequestSessions, Rotation, SameSite, Scheme, SessionError,
-    SessionHandle, SessionManager, SessionManagerBuilder, SessionPage, SessionSummary, Subjects,
-    Sweeper, Sweeping, SystemClock, Token, VoidReason, days, hours, minutes,
+    Clock, Codec, ConfigError, ConfigProblem, Cookie, CorruptPolicy, DecodePolicy, EndedPolicy,
+    Event, EventKind, FailurePolicy, Flash, FlashQueue, Key, KeyName, KeyOf, Level, Limits,
+    Namespace, NamespaceInfo, NamespaceName, Observer, Random, RandomError, ReplacedTokenPolicy,
+    RequestHead, RequestSessions, Rotation, SameSite, Scheme, SessionError, SessionHandle,
+    SessionManager, SessionManagerBuilder, SessionPage, SessionSummary, Subjects, Sweeper,
+    Sweeping, SystemClock, Token, VoidReason, days, hours, minutes,
 };
 #[cfg(feature = "client-side")]
 pub use cloakroom_core::{KeyError, KeyId, KeyRing, SecretKey};

@@ -6,7 +6,9 @@ use std::{fmt, sync::Arc, time::Duration};
 use cloakroom_store::{AnyStore, Store};
 
 pub(crate) use self::compiled::{Backend, CompiledNamespace};
-pub use self::policy::{CorruptPolicy, EndedPolicy, FailurePolicy, ReplacedTokenPolicy};
+pub use self::policy::{
+    CorruptPolicy, DecodePolicy, EndedPolicy, FailurePolicy, ReplacedTokenPolicy,
+};
 use crate::{codec::Codec, cookie::Cookie, head::RequestHead, limits::Limits};
 #[cfg(feature = "client-side")]
 use crate::{keys::KeyRing, sealed::Protection};
@@ -66,6 +68,7 @@ pub(crate) struct Settings {
     pub(crate) on_ended: EndedPolicy,
     pub(crate) on_corrupt: CorruptPolicy,
     pub(crate) on_replaced_token: ReplacedTokenPolicy,
+    pub(crate) on_undecodable: DecodePolicy,
 }
 
 impl Namespace {
@@ -129,6 +132,7 @@ impl Namespace {
                 on_ended: EndedPolicy::default(),
                 on_corrupt: CorruptPolicy::default(),
                 on_replaced_token: ReplacedTokenPolicy::default(),
+                on_undecodable: DecodePolicy::default(),
             },
             condition: None,
             limits_are_set: false,
@@ -440,6 +444,23 @@ impl Namespace {
     /// ```
     pub fn on_corrupt(mut self, policy: CorruptPolicy) -> Self {
         self.settings.on_corrupt = policy;
+        self
+    }
+
+    /// Sets what happens when a stored value is not of the type that is asked for.
+    ///
+    /// ```
+    /// # mod doc { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/docs/browser.rs")); }
+    /// # use {cloakroom_core::*, cloakroom_memory::MemoryStore};
+    /// let cart = Namespace::new("cart", MemoryStore::new()).on_undecodable(DecodePolicy::Discard);
+    /// # doc::example_with(cart, async |session, _| {
+    /// session.insert("items", "3 apples")?; // as an older version of the program had it
+    /// assert_eq!(session.get::<Vec<String>>("items")?, None);
+    /// # Ok(())
+    /// # });
+    /// ```
+    pub fn on_undecodable(mut self, policy: DecodePolicy) -> Self {
+        self.settings.on_undecodable = policy;
         self
     }
 

@@ -30,6 +30,7 @@ mod ending;
 mod events;
 mod expiry;
 mod failures;
+mod flash;
 mod late;
 mod limits;
 mod login;
