@@ -6,6 +6,8 @@ use std::{
 
 use cloakroom_store::{Operation, SessionId, StoreErrorKind};
 
+use crate::csrf::CsrfRefusal;
+
 /// One thing that happened to a session, for logs, metrics and the panel.
 ///
 /// It holds neither secrets nor values. Every event goes to `tracing` too, with the target
@@ -13,7 +15,7 @@ use cloakroom_store::{Operation, SessionId, StoreErrorKind};
 #[derive(Debug, Clone, Copy)]
 #[non_exhaustive]
 pub struct Event<'a> {
-    /// The namespace.
+    /// The namespace; empty when it is about none.
     pub namespace: &'a str,
     /// The session's public id, if there is a session.
     pub id: Option<SessionId>,
@@ -73,12 +75,15 @@ pub enum EventKind {
     Overwritten,
     /// Changes were not stored: the session is gone, or another epoch has begun.
     Void(VoidReason),
-    /// Changes were not stored: the response is an error, and the namespace saves none then.
+    /// Changes were not stored: the response is an error, and the namespace saves none then; or it
+    /// saves explicitly, and that was not asked for.
     NotSaved,
     /// Changes made after the response's head were dropped without a save.
     Dropped,
     /// A store call failed.
     StoreFailed(Operation, StoreErrorKind),
+    /// A request was refused: another site may have made the browser send it.
+    CsrfRefused(CsrfRefusal),
     /// Changes are lost, and the response stays as it is by the namespace's policy.
     Lost,
     /// Expired records were removed, this many.
@@ -157,6 +162,7 @@ fn trace(event: &Event<'_>) {
             at!(WARN)
         }
         K::LoggedIn | K::Ended | K::Revoked | K::Late | K::Void(_) | K::NotSaved => at!(INFO),
+        K::CsrfRefused(_) => at!(INFO),
         K::Closed | K::Opened | K::NoToken | K::Unchanged => at!(TRACE),
         _ => at!(DEBUG),
     }
@@ -192,8 +198,9 @@ impl fmt::Display for EventKind {
             Self::Void(VoidReason::Gone) => "not saved: the session is gone",
             Self::Void(VoidReason::NewEpoch) => "not saved: the session was logged in anew",
             Self::Void(VoidReason::Late) => "not saved: the request is late",
-            Self::NotSaved => "not saved: the response is an error",
+            Self::NotSaved => "not saved: the response is an error, or save() was not called",
             Self::Dropped => "changes after the response's head were dropped without save()",
+            Self::CsrfRefused(refusal) => return write!(f, "request refused: {refusal}"),
             Self::Lost => "changes are lost: the store failed",
             Self::StoreFailed(operation, kind) => return write!(f, "{operation} failed: {kind}"),
             Self::Swept(count) => return write!(f, "removed {count} expired records"),

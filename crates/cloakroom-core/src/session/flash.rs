@@ -224,11 +224,13 @@ impl FlashQueue<'_> {
         if self.peek::<T>()?.is_empty() {
             return Ok(Vec::new());
         }
-        let taken = match self.session.has_store() {
-            true => self.session.take_once(&self.key).await?,
-            false => self.session.take(&self.key)?,
-        };
-        Ok(taken.unwrap_or_default())
+        if self.session.has_store() {
+            let taken = self.session.claim(&self.key).await?;
+            return Ok(taken.unwrap_or_default());
+        }
+        let taken = self.peek()?;
+        self.session.remove_unchecked(&self.key)?;
+        Ok(taken)
     }
 
     /// The messages, which stay for the next page.
@@ -273,6 +275,7 @@ impl FlashQueue<'_> {
         &self,
         change: impl Fn(Option<&[u8]>) -> Result<Bytes, CodecFailure> + Send + 'static,
     ) -> Result<(), SessionError> {
+        self.session.check_method("flash")?;
         let run = move |queue: Option<&[u8]>| Ok(((), Some(change(queue)?)));
         self.session.journal_update(&self.key, run)
     }

@@ -88,6 +88,7 @@ impl SessionHandle {
     /// ```
     pub fn insert<T: Serialize>(&self, key: impl KeyOf<T>, value: T) -> Result<(), SessionError> {
         let key = key.name();
+        self.check_method("insert")?;
         let encoded = self.codec()?.encode(&value);
         let bytes = encoded.map_err(|failure| failure.of(key))?;
         let mut live = self.0.live();
@@ -112,7 +113,12 @@ impl SessionHandle {
     /// # });
     /// ```
     pub fn remove(&self, key: impl KeyName) -> Result<bool, SessionError> {
-        let key = key.name();
+        self.check_method("remove")?;
+        self.remove_unchecked(key.name())
+    }
+
+    /// The same on any method.
+    pub(super) fn remove_unchecked(&self, key: &str) -> Result<bool, SessionError> {
         let mut live = self.0.live();
         if !live.contains(key) {
             return Ok(false);
@@ -263,6 +269,7 @@ impl SessionHandle {
     /// # });
     /// ```
     pub fn clear(&self) -> Result<(), SessionError> {
+        self.check_method("clear")?;
         let mut live = self.0.live();
         if live.is_new() && live.changes.journal.is_empty() {
             return Ok(());
@@ -307,6 +314,7 @@ impl SessionHandle {
     where
         T: Serialize + DeserializeOwned + Default,
     {
+        self.check_method("update")?;
         let codec = self.codec()?;
         let key = key.name();
         let discards = self.discards(key);
@@ -396,7 +404,15 @@ impl SessionHandle {
         &self,
         key: impl KeyOf<T>,
     ) -> Result<Option<T>, SessionError> {
-        let key = key.name();
+        self.check_method("take_once")?;
+        self.claim(key.name()).await
+    }
+
+    /// The same on any method.
+    pub(super) async fn claim<T: DeserializeOwned>(
+        &self,
+        key: &str,
+    ) -> Result<Option<T>, SessionError> {
         self.check_replay("take_once")?;
         if !self.contains(key) {
             return Ok(None);
