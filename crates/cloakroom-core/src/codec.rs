@@ -61,6 +61,16 @@ impl Codec {
         self.try_decode(bytes).map_err(CodecFailure::Decode)
     }
 
+    /// The list of the elements of two encoded lists. The elements are neither decoded nor checked.
+    pub(crate) fn join_lists(self, first: &[u8], second: &[u8]) -> Result<Bytes, CodecFailure> {
+        let joined = match self {
+            Self::MessagePack => join_message_pack(first, second),
+            #[cfg(feature = "json")]
+            Self::Json => join_json(first, second),
+        };
+        joined.ok_or_else(|| CodecFailure::Decode("the value is no list".into()))
+    }
+
     fn try_decode<T: DeserializeOwned>(self, bytes: &[u8]) -> Result<T, CodecError> {
         match self {
             Self::MessagePack => {
@@ -81,6 +91,27 @@ impl Codec {
 }
 
 const MAX_DEPTH: usize = 128;
+
+fn join_message_pack(mut first: &[u8], mut second: &[u8]) -> Option<Bytes> {
+    let before = rmp::decode::read_array_len(&mut first).ok()?;
+    let count = before.checked_add(rmp::decode::read_array_len(&mut second).ok()?)?;
+    let mut joined = Vec::with_capacity(5 + first.len() + second.len());
+    rmp::encode::write_array_len(&mut joined, count).ok()?;
+    joined.extend_from_slice(first);
+    joined.extend_from_slice(second);
+    Some(joined.into())
+}
+
+#[cfg(feature = "json")]
+fn join_json(first: &[u8], second: &[u8]) -> Option<Bytes> {
+    let elements = |list: &'_ [u8]| -> Option<Vec<u8>> {
+        let list = list.trim_ascii().strip_prefix(b"[")?.strip_suffix(b"]")?;
+        Some(list.trim_ascii().to_vec())
+    };
+    let mut lists = vec![elements(first)?, elements(second)?];
+    lists.retain(|list| !list.is_empty());
+    Some([b"[", lists.join(&b',').as_slice(), b"]"].concat().into())
+}
 
 #[cfg(test)]
 mod tests {
@@ -109,6 +140,29 @@ mod tests {
                 value
             );
             assert!(codec.decode::<u8>(&bytes).is_err());
+        }
+    }
+
+    #[test]
+    fn joined_lists_are_the_list_of_all() {
+        let lists: [&[u32]; 4] = [&[], &[1], &[2; 15], &[3; 70_000]];
+        for codec in codecs() {
+            for (first, second) in lists.into_iter().flat_map(|a| lists.map(|b| (a, b))) {
+                let encode = |list: &[u32]| codec.encode(list).unwrap();
+                let joined = codec.join_lists(&encode(first), &encode(second));
+                let all: Vec<u32> = codec.decode(&joined.unwrap()).unwrap();
+                assert_eq!(all, [first, second].concat());
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_no_list_is_not_joined() {
+        for codec in codecs() {
+            let (text, list) = (codec.encode("a").unwrap(), codec.encode(&[1]).unwrap());
+            assert!(codec.join_lists(&text, &list).is_err());
+            assert!(codec.join_lists(&list, &text).is_err());
+            assert!(codec.join_lists(&[], &list).is_err());
         }
     }
 

@@ -2,7 +2,9 @@ use std::{error::Error, fmt};
 
 use cloakroom_store::{InvalidSubject, StoreError};
 
-use crate::{codec::CodecError, random::RandomError};
+use crate::{
+    codec::CodecError, csrf::CsrfRefusal, random::RandomError, transport::SessionRedirect,
+};
 
 /// What goes wrong in a handler that uses sessions.
 ///
@@ -66,7 +68,14 @@ pub enum SessionError {
         /// The key.
         key: String,
     },
-    /// The response's head has been sent, and what was asked for needs a cookie.
+    /// The request's method is safe, such as `GET`, and the namespace allows no change on it.
+    SafeMethod {
+        /// The namespace.
+        namespace: String,
+        /// What was asked for.
+        operation: &'static str,
+    },
+    /// The response's head has been sent, and what was asked for needs a cookie or another header.
     HeadSent {
         /// The namespace.
         namespace: String,
@@ -86,6 +95,21 @@ pub enum SessionError {
         operation: &'static str,
         /// What to do.
         hint: &'static str,
+    },
+    /// The request is refused: another site may have made the browser send it.
+    Csrf {
+        /// The namespace whose token it was to have.
+        namespace: String,
+        /// Why it is refused.
+        refusal: CsrfRefusal,
+    },
+    /// The request's address has no session, and it is to have one: the client is to be
+    /// redirected. Only of a namespace whose sessions travel in the query string.
+    Redirect {
+        /// The namespace.
+        namespace: String,
+        /// Where to.
+        to: SessionRedirect,
     },
     /// The subject is empty or too long.
     InvalidSubject(InvalidSubject),
@@ -110,7 +134,8 @@ impl SessionError {
     #[must_use]
     pub const fn status(&self) -> u16 {
         match self {
-            Self::Closed { .. } => 403,
+            Self::Redirect { .. } => 302,
+            Self::Closed { .. } | Self::Csrf { .. } => 403,
             Self::Ended { .. } | Self::Conflict { .. } => 409,
             Self::TooLarge { .. } => 413,
             Self::Store(_) | Self::Random(_) => 503,
@@ -175,12 +200,21 @@ impl fmt::Display for SessionError {
                 f,
                 "somebody else has changed {key:?} of session {namespace:?} since it was read"
             ),
+            Self::SafeMethod {
+                namespace,
+                operation,
+            } => write!(
+                f,
+                "{operation} on session {namespace:?} is refused on GET and other safe methods: \
+                 use POST, or drop refuse_changes_on_get()"
+            ),
             Self::HeadSent {
                 namespace,
                 operation,
             } => write!(
                 f,
-                "{operation} on session {namespace:?} needs a cookie, but the head has been sent"
+                "{operation} on session {namespace:?} needs a header of the response, and its head has \
+                 been sent"
             ),
             Self::NoLayer { hint } => write!(f, "no session layer: {hint}"),
             Self::Unsupported {
@@ -190,6 +224,16 @@ impl fmt::Display for SessionError {
             } => write!(
                 f,
                 "{operation} on session {namespace:?} is not possible: {hint}"
+            ),
+            Self::Csrf { namespace, refusal } => {
+                write!(
+                    f,
+                    "a request with session {namespace:?} is refused: {refusal}"
+                )
+            }
+            Self::Redirect { namespace, .. } => write!(
+                f,
+                "the request has no session {namespace:?} in its address: redirect it"
             ),
             Self::InvalidSubject(error) => fmt::Display::fmt(error, f),
             Self::Random(error) => fmt::Display::fmt(error, f),

@@ -7,6 +7,8 @@ use std::{
 
 use cloakroom_store::{Operation, SessionId, StoreErrorKind};
 
+use crate::csrf::CsrfRefusal;
+
 /// One thing that happened to a session, for logs, metrics and the panel.
 ///
 /// It holds neither secrets nor values. Every event goes to `tracing` too, with the target
@@ -16,10 +18,12 @@ use cloakroom_store::{Operation, SessionId, StoreErrorKind};
 #[derive(Debug, Clone, Copy)]
 #[non_exhaustive]
 pub struct Event<'a> {
-    /// The namespace.
+    /// The namespace; empty when it is about none.
     pub namespace: &'a str,
     /// The session's public id, if there is a session.
     pub id: Option<SessionId>,
+    /// The key of the value that it is about, if it is about one.
+    pub key: Option<&'a str>,
     /// What happened.
     pub kind: EventKind,
 }
@@ -50,6 +54,8 @@ pub enum EventKind {
     DuplicateTokens,
     /// What the store holds is no session.
     Corrupt,
+    /// A value is not of the type that was asked for, and counts as none by the namespace's policy.
+    Discarded,
     /// A new session was stored.
     Created,
     /// Changes were stored.
@@ -72,12 +78,15 @@ pub enum EventKind {
     Overwritten,
     /// Changes were not stored: the session is gone, or another epoch has begun.
     Void(VoidReason),
-    /// Changes were not stored: the response is an error, and the namespace saves none then.
+    /// Changes were not stored: the response is an error, and the namespace saves none then; or it
+    /// saves explicitly, and that was not asked for.
     NotSaved,
     /// Changes made after the response's head were dropped without a save.
     Dropped,
     /// A store call failed.
     StoreFailed(Operation, StoreErrorKind),
+    /// A request was refused: another site may have made the browser send it.
+    CsrfRefused(CsrfRefusal),
     /// Changes are lost, and the response stays as it is by the namespace's policy.
     Lost,
     /// Expired records were removed, this many.
@@ -147,6 +156,7 @@ fn trace(event: &Event<'_>, source: Source<'_>) {
                 tracing::Level::$level,
                 namespace = event.namespace,
                 id = event.id.map(tracing::field::display),
+                key = event.key,
                 source,
                 "{}{}",
                 event.kind,
@@ -156,8 +166,10 @@ fn trace(event: &Event<'_>, source: Source<'_>) {
     }
     match event.kind {
         K::StoreFailed(..) | K::Corrupt => at!(ERROR),
-        K::ReplacedToken | K::DuplicateTokens | K::Overwritten | K::Dropped => at!(WARN),
-        K::LoggedIn | K::Ended | K::Revoked | K::Late => at!(INFO),
+        K::ReplacedToken | K::DuplicateTokens | K::Overwritten | K::Dropped | K::Discarded => {
+            at!(WARN)
+        }
+        K::LoggedIn | K::Ended | K::Revoked | K::Late | K::CsrfRefused(_) => at!(INFO),
         K::Void(_) | K::NotSaved | K::Lost => at!(INFO),
         K::Closed | K::Opened | K::NoToken | K::Unchanged => at!(TRACE),
         _ => at!(DEBUG),
@@ -203,6 +215,7 @@ impl fmt::Display for EventKind {
             Self::ReplacedToken => "new: the request's token was replaced by a rotation",
             Self::DuplicateTokens => "new: the request has tokens of different sessions",
             Self::Corrupt => "what the store holds is no session",
+            Self::Discarded => "a value is not of the type asked for, and counts as none",
             Self::Created => "created",
             Self::Saved => "saved",
             Self::Touched => "touched",
@@ -218,8 +231,9 @@ impl fmt::Display for EventKind {
             Self::Void(VoidReason::Gone) => "not saved: the session is gone",
             Self::Void(VoidReason::NewEpoch) => "not saved: the session was logged in anew",
             Self::Void(VoidReason::Late) => "not saved: the request is late",
-            Self::NotSaved => "not saved: the response is an error",
+            Self::NotSaved => "not saved: the response is an error, or save() was not called",
             Self::Dropped => "changes after the response's head were dropped without save()",
+            Self::CsrfRefused(refusal) => return write!(f, "request refused: {refusal}"),
             Self::Lost => "changes are lost: the store failed",
             Self::StoreFailed(operation, kind) => return write!(f, "{operation} failed: {kind}"),
             Self::Swept(count) => return write!(f, "removed {count} expired records"),

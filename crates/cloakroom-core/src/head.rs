@@ -71,13 +71,20 @@ pub trait RequestHead {
     /// The path, as sent.
     fn path(&self) -> &str;
 
+    /// The path as the client has sent it, where a router has cut off what it has matched. The
+    /// query transport redirects to it.
+    fn target_path(&self) -> &str {
+        self.path()
+    }
+
     /// The query string without the question mark, if there is one.
     fn query(&self) -> Option<&str>;
 
     /// Over which scheme the client has sent it.
     fn scheme(&self) -> Scheme;
 
-    /// Shows each value of a header, in order. `name` is in lower case.
+    /// Shows each value of a header, in order. `name` is in lower case. `host` gives the authority
+    /// of the request's target where there is no such header, as in HTTP/2.
     fn header(&self, name: &str, visit: &mut dyn FnMut(&[u8]));
 
     /// Whether the client has sent it over https.
@@ -158,20 +165,58 @@ pub enum ResponseHeader {
     Vary,
     /// `Cache-Control`
     CacheControl,
+    /// `Location`
+    Location,
+    /// `Referrer-Policy`
+    ReferrerPolicy,
+    /// Another one, that a transport answers in. Its name is in lower case.
+    Other(&'static str),
+}
+
+impl ResponseHeader {
+    /// The header's name, in lower case.
+    ///
+    /// ```
+    /// use cloakroom_core::ResponseHeader;
+    /// assert_eq!(ResponseHeader::SetCookie.name(), "set-cookie");
+    /// assert_eq!(ResponseHeader::Other("x-session-token").name(), "x-session-token");
+    /// ```
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::SetCookie => "set-cookie",
+            Self::Vary => "vary",
+            Self::CacheControl => "cache-control",
+            Self::Location => "location",
+            Self::ReferrerPolicy => "referrer-policy",
+            Self::Other(name) => name,
+        }
+    }
 }
 
 /// Says that the response depends on the request's cookies.
 pub(crate) fn vary_on_cookie(head: &mut dyn ResponseHead) {
+    if !varies_on("Cookie", head) {
+        head.append(ResponseHeader::Vary, Cow::Borrowed("Cookie"));
+    }
+}
+
+/// Says that the response depends on a header of the request.
+pub(crate) fn vary_on(name: &str, head: &mut dyn ResponseHead) {
+    if !varies_on(name, head) {
+        head.append(ResponseHeader::Vary, Cow::Owned(name.to_owned()));
+    }
+}
+
+fn varies_on(header: &str, head: &dyn ResponseHead) -> bool {
     let mut varies = false;
     head.values(ResponseHeader::Vary, &mut |value| {
         varies |= value
             .split(|byte| *byte == b',')
             .map(<[u8]>::trim_ascii)
-            .any(|name| name.eq_ignore_ascii_case(b"cookie") || name == b"*");
+            .any(|name| name.eq_ignore_ascii_case(header.as_bytes()) || name == b"*");
     });
-    if !varies {
-        head.append(ResponseHeader::Vary, Cow::Borrowed("Cookie"));
-    }
+    varies
 }
 
 /// Forbids caches to keep the response, whatever the application allows them: one that kept a

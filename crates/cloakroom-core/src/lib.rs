@@ -5,7 +5,8 @@
 //! [`RequestHead`] and [`ResponseHead`].
 //!
 //! The life of a request, in the files of this crate: `request` begins and ends it, `ticket` reads
-//! what the client sent, `open` loads and judges, `session` is what the application uses, `journal`
+//! what the client sent by whichever
+//! `transport`, `open` loads and judges, `session` is what the application uses, `journal`
 //! keeps its changes, `commit` writes them. Beside requests, `subjects` lists and ends the sessions
 //! of a user, and `sweeper` removes what has expired.
 //!
@@ -22,6 +23,7 @@ mod clock;
 mod codec;
 mod commit;
 mod cookie;
+mod csrf;
 mod envelope;
 mod error;
 mod event;
@@ -47,11 +49,13 @@ mod subjects;
 mod sweeper;
 mod ticket;
 mod token;
+mod transport;
 
 pub use clock::{Clock, SystemClock};
 pub use codec::Codec;
 pub use commit::{Commit, Outcome, Verdict};
 pub use cookie::{Cookie, SameSite};
+pub use csrf::{CsrfRefusal, OriginRules, OriginVerdict};
 pub use error::{ConfigError, ConfigProblem, SessionError};
 pub use event::{Event, EventKind, Observer, VoidReason};
 pub use head::{NamespaceName, RequestHead, ResponseHead, ResponseHeader, Scheme};
@@ -59,12 +63,18 @@ pub use head::{NamespaceName, RequestHead, ResponseHead, ResponseHeader, Scheme}
 pub use keys::{KeyError, KeyId, KeyRing, SecretKey};
 pub use limits::{Limits, days, hours, minutes};
 pub use manager::{NamespaceInfo, SessionManager, SessionManagerBuilder};
-pub use namespace::{CorruptPolicy, EndedPolicy, FailurePolicy, Namespace, ReplacedTokenPolicy};
+pub use namespace::{
+    CorruptPolicy, DecodePolicy, EndedPolicy, FailurePolicy, Namespace, ReplacedTokenPolicy,
+    SaveMode,
+};
 pub use random::{OsRandom, Random, RandomError};
 pub use request::{RequestSessions, Unopened};
-pub use session::{Rotation, SessionHandle};
+pub use session::{
+    Csrf, Flash, FlashQueue, Key, KeyName, KeyOf, Level, ReadOnlySession, Rotation, SessionHandle,
+};
 pub use subjects::{SessionPage, SessionSummary, Subjects};
 pub use sweeper::{Sweeper, Sweeping};
 pub use token::Token;
+pub use transport::{SessionRedirect, TokenTransport, Transport, TransportInfo};
 
 pub use cloakroom_store as store;

@@ -3,12 +3,14 @@ use std::{fmt, time::Duration};
 use crate::{
     clock::{Clock, SystemClock},
     commit::Queues,
+    cookie::CookieSpec,
     error::{ConfigError, ConfigProblem},
     event::{Event, EventKind, Observer, Source, emit},
     limits::Limits,
     namespace::{CompiledNamespace, Namespace},
     random::{OsRandom, Random},
     shared::Shared,
+    transport::TransportInfo,
 };
 use cloakroom_store::{SessionId, StoreError, Timestamp};
 
@@ -32,6 +34,7 @@ pub(crate) struct ManagerState {
     pub(crate) random: Box<dyn Random>,
     pub(crate) deadlines: Deadlines,
     pub(crate) queues: Queues,
+    may_redirect: bool,
     clock: Box<dyn Clock>,
     observer: Option<Box<dyn Observer>>,
 }
@@ -76,6 +79,24 @@ impl SessionManager {
         self.0.namespaces.iter().map(NamespaceInfo)
     }
 
+    /// Whether sessions of some namespace travel in the query string. Then the integration is to
+    /// keep the address that the client has sent, for [`RequestHead::target_path`].
+    ///
+    /// [`RequestHead::target_path`]: crate::RequestHead::target_path
+    ///
+    /// ```
+    /// # use {cloakroom_core::*, cloakroom_memory::MemoryStore};
+    /// let query = Namespace::new("cart", MemoryStore::new())
+    ///     .transports([Transport::query("sid")]);
+    /// let sessions = SessionManager::builder().namespace(query).build()?;
+    /// assert!(sessions.may_redirect());
+    /// # Ok::<(), ConfigError>(())
+    /// ```
+    #[must_use]
+    pub fn may_redirect(&self) -> bool {
+        self.0.may_redirect
+    }
+
     /// A clone for the same request.
     pub(crate) fn share(&self) -> Self {
         Self(self.0.share())
@@ -109,11 +130,8 @@ impl SessionManager {
                         .to_owned(),
                 });
             }
-            let same_cookie =
-                |other: &&CompiledNamespace| inner.cookie.collides_with(&other.cookie);
-            if let Some(other) = outer.0.namespaces.iter().find(same_cookie) {
-                problems.push(repeated_cookie(inner, other));
-            }
+            let mut others = outer.0.namespaces.iter();
+            problems.extend(others.find_map(|other| shared_transport(inner, other)));
         }
         (!problems.is_empty()).then(|| ConfigError::new(problems))
     }
@@ -125,7 +143,17 @@ impl ManagerState {
     }
 
     pub(crate) fn emit(&self, namespace: &str, id: Option<SessionId>, kind: EventKind) {
-        self.emit_because(namespace, id, kind, None);
+        self.tell(namespace, id, None, kind, None);
+    }
+
+    pub(crate) fn emit_key(
+        &self,
+        namespace: &str,
+        id: Option<SessionId>,
+        key: &str,
+        kind: EventKind,
+    ) {
+        self.tell(namespace, id, Some(key), kind, None);
     }
 
     pub(crate) fn emit_because(
@@ -135,9 +163,21 @@ impl ManagerState {
         kind: EventKind,
         source: Source<'_>,
     ) {
+        self.tell(namespace, id, None, kind, source);
+    }
+
+    fn tell(
+        &self,
+        namespace: &str,
+        id: Option<SessionId>,
+        key: Option<&str>,
+        kind: EventKind,
+        source: Source<'_>,
+    ) {
         let event = Event {
             namespace,
             id,
+            key,
             kind,
         };
         emit(self.observer.as_deref(), event, source);
@@ -368,7 +408,9 @@ impl SessionManagerBuilder {
         if !problems.is_empty() {
             return Err(ConfigError::new(problems));
         }
+        let may_redirect = compiled.iter().any(|one| one.transports.has_query());
         Ok(SessionManager(Shared::new(ManagerState {
+            may_redirect,
             namespaces: compiled.into(),
             random: self.random,
             deadlines: self.deadlines,
@@ -390,24 +432,23 @@ fn check_repeated(
             setting: "name",
             message: "there are two of this name: rename one".to_owned(),
         });
-    } else if let Some(other) = others
-        .iter()
-        .find(|other| namespace.cookie.collides_with(&other.cookie))
-    {
-        problems.push(repeated_cookie(namespace, other));
+    } else {
+        let mut others = others.iter();
+        problems.extend(others.find_map(|other| shared_transport(namespace, other)));
     }
 }
 
-fn repeated_cookie(namespace: &CompiledNamespace, other: &CompiledNamespace) -> ConfigProblem {
-    ConfigProblem {
+/// What a request would carry for both, or a response.
+fn shared_transport(
+    namespace: &CompiledNamespace,
+    other: &CompiledNamespace,
+) -> Option<ConfigProblem> {
+    let (setting, clash) = namespace.transports.clash_with(&other.transports)?;
+    Some(ConfigProblem {
         namespace: Some(namespace.name().to_owned()),
-        setting: "cookie",
-        message: format!(
-            "namespace {:?} has the cookie {:?} too, on an overlapping path and domain: rename one",
-            other.name(),
-            other.cookie.name
-        ),
-    }
+        setting,
+        message: format!("namespace {:?} {clash}", other.name()),
+    })
 }
 
 impl fmt::Debug for SessionManagerBuilder {
@@ -428,8 +469,9 @@ impl fmt::Debug for SessionManagerBuilder {
 ///     .build()?;
 /// let info = sessions.namespaces().next().unwrap();
 /// assert_eq!(info.name(), "admin");
-/// assert_eq!(info.cookie_name(), "__Host-admin");
-/// assert_eq!(info.cookie_attributes(), "Path=/; Secure; HttpOnly; SameSite=Lax");
+/// assert_eq!(info.cookie_name(), Some("__Host-admin"));
+/// assert_eq!(info.cookie_attributes(), Some("Path=/; Secure; HttpOnly; SameSite=Lax"));
+/// assert!(info.transports().eq([TransportInfo::Cookie { name: "__Host-admin" }]));
 /// assert_eq!(info.limits(), Limits::owasp());
 /// assert!(info.has_condition());
 /// assert!(!info.is_client_side());
@@ -445,16 +487,21 @@ impl<'a> NamespaceInfo<'a> {
         self.0.name()
     }
 
-    /// The name of the cookie, prefix included.
+    /// The name of the cookie, prefix included; `None` where its sessions travel in no cookie.
     #[must_use]
-    pub fn cookie_name(&self) -> &'a str {
-        &self.0.cookie.name
+    pub fn cookie_name(&self) -> Option<&'a str> {
+        self.0.transports.cookie().map(|cookie| &*cookie.name)
     }
 
     /// The attributes of the cookie, as they are sent, without `Max-Age`.
     #[must_use]
-    pub fn cookie_attributes(&self) -> &'a str {
-        self.0.cookie.attributes()
+    pub fn cookie_attributes(&self) -> Option<&'a str> {
+        self.0.transports.cookie().map(CookieSpec::attributes)
+    }
+
+    /// How its tokens travel, in the order in which it was declared.
+    pub fn transports(&self) -> impl ExactSizeIterator<Item = TransportInfo<'a>> + use<'a> {
+        self.0.transports.infos().into_iter()
     }
 
     /// The limits.

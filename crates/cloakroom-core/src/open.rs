@@ -24,6 +24,7 @@ use crate::{
     namespace::{CompiledNamespace, CorruptPolicy, ReplacedTokenPolicy, Settings},
     session::{Base, Begun, Live, SessionState},
     token::SecretHash,
+    transport::TransportSet,
 };
 
 /// A session that has this many times the bytes that it may have is none of ours. One that is a
@@ -112,8 +113,15 @@ impl SessionState {
     /// Frameworks move the futures of handlers about, so this one is small: what has to wait is in
     /// a box, and a store that answers at once needs none.
     pub(crate) async fn open(&self) -> Result<(), SessionError> {
+        if self.ticket.may_redirect() {
+            return Box::pin(self.open_or_redirect()).await;
+        }
         let deadlines = self.engine().deadlines;
-        let budget = Budget::new(deadlines.open, deadlines.call);
+        self.open_within(Budget::new(deadlines.open, deadlines.call))
+            .await
+    }
+
+    pub(crate) async fn open_within(&self, budget: Budget) -> Result<(), SessionError> {
         match poll_fn(|context| Poll::Ready(self.begin_opening(budget, context))).await {
             Progress::Done(result) => result,
             Progress::Waiting(rest) => rest.await,
@@ -252,8 +260,12 @@ impl SessionState {
                 return Ok(self.refuse_token(namespace, id, refused, attempt));
             }
         };
-        attempt.next();
         let mut live = self.live();
+        if let Some(route) = &self.ticket.route {
+            // Those alone whose token is good: ids are public, and a link may have one.
+            live.brought |= route.brought(attempt.candidate);
+        }
+        attempt.next();
         match live.takes_up(id, presented) {
             TakesUp::Yes => {
                 live.base = Base::Opened {
@@ -330,6 +342,7 @@ impl SessionState {
         let are_several = attempt.are_several | self.unseal(live);
         if are_several {
             live.base = Base::New;
+            live.brought = TransportSet::NONE;
             self.emit(None, EventKind::DuplicateTokens);
         } else if let Some(id) = live.id() {
             self.emit(Some(id), EventKind::Opened);
@@ -476,6 +489,7 @@ impl Drop for Opening<'_> {
         if let Some(state) = self.0 {
             let mut live = state.live();
             live.base = Base::New;
+            live.brought = TransportSet::NONE;
             state.phase.end(false);
             live.wake(&state.changed);
         }

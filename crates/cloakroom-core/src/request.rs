@@ -10,12 +10,14 @@ use smallvec::SmallVec;
 
 use crate::{
     commit::{Commit, Outcome},
+    csrf::CsrfRefusal,
     error::{ConfigError, SessionError},
     event::EventKind,
     head::{RequestHead, ResponseHead, ResponseHeader, forbid_storing, vary_on_cookie},
     manager::SessionManager,
     session::{Base, Outgoing, SessionHandle, SessionState},
     ticket::Ticket,
+    transport::{Answer, Transports},
 };
 
 /// The sessions of one request. For integrations with a framework, which keep it where handlers
@@ -256,16 +258,33 @@ impl RequestSessions {
     pub async fn end_all(&self) -> Vec<(String, SessionError)> {
         let mut failures = Vec::new();
         for name in self.names() {
-            let ended = match self.open(name).await {
-                Ok(Some(session)) => session.end(),
-                Ok(None) => Ok(()),
-                Err(error) => Err(error),
-            };
-            if let Err(error) = ended {
+            if let Err(error) = self.end_session(name).await {
                 failures.push((name.to_owned(), error));
             }
         }
         failures
+    }
+
+    async fn end_session(&self, name: &str) -> Result<(), SessionError> {
+        let Some(state) = self.state(name)? else {
+            return Ok(());
+        };
+        state.open_where_it_is().await?;
+        SessionHandle::new(state).end()
+    }
+
+    /// Makes an event of a request that is refused, where it concerns no certain namespace. For
+    /// integrations; [`Csrf::refuse`](crate::Csrf::refuse) is for the others.
+    ///
+    /// ```
+    /// use cloakroom_core::{CsrfRefusal, RequestSessions};
+    /// fn refuse(sessions: &RequestSessions) {
+    ///     sessions.note_refusal(CsrfRefusal::CrossOrigin);
+    /// }
+    /// ```
+    pub fn note_refusal(&self, refusal: CsrfRefusal) {
+        let engine = self.0.manager.state();
+        engine.emit("", None, EventKind::CsrfRefused(refusal));
     }
 
     /// Does all that [`commit`](Self::commit) and [`finish`](Self::finish) would do, if the
@@ -297,7 +316,14 @@ impl RequestSessions {
         if !states.clone().all(SessionState::end_unchanged) {
             return false;
         }
-        if states.clone().any(|state| state.phase.is_asked()) {
+        let mut has_read_cookie = false;
+        for state in states {
+            match state.ticket.route {
+                None => has_read_cookie |= state.phase.is_asked(),
+                Some(_) => finish_session(state, head),
+            }
+        }
+        if has_read_cookie {
             vary_on_cookie(head);
         }
         true
@@ -440,23 +466,34 @@ fn finish_session(state: &SessionState, head: &mut dyn ResponseHead) {
     let Ok(namespace) = state.namespace() else {
         return;
     };
-    let outgoing = {
-        let mut live = state.live();
-        live.head_sent = true;
-        // A cookie of a late request could overwrite the one that the login has sent.
-        match live.base {
-            Base::Void(_) => None,
-            _ => live.outgoing.take(),
+    let mut live = state.live();
+    live.head_sent = true;
+    let cookie = match (&namespace.transports, &state.ticket.route) {
+        (Transports::Several(transports), Some(route)) => {
+            if state.phase.is_asked() {
+                let answer = Answer::take(&mut live, route);
+                drop(live);
+                answer.write(transports, route, head);
+            }
+            return;
         }
+        (Transports::Cookie(cookie), _) => cookie,
+        (Transports::Several(_), None) => return,
     };
+    let outgoing = match live.base {
+        // A cookie of a late request could overwrite the one that the login has sent.
+        Base::Void(_) => None,
+        _ => live.outgoing.take(),
+    };
+    drop(live);
     if state.phase.is_asked() {
         vary_on_cookie(head);
     }
     let cookie = match outgoing {
-        Some(Outgoing::Token { token, max_age }) => namespace.cookie.set(&token.reveal(), max_age),
+        Some(Outgoing::Token { token, max_age }) => cookie.set(&token.reveal(), max_age),
         #[cfg(feature = "client-side")]
-        Some(Outgoing::Sealed { value, max_age }) => namespace.cookie.set(&value, max_age),
-        Some(Outgoing::Remove) => namespace.cookie.remove(),
+        Some(Outgoing::Sealed { value, max_age }) => cookie.set(&value, max_age),
+        Some(Outgoing::Remove) => cookie.remove(),
         None => return,
     };
     head.append(ResponseHeader::SetCookie, cookie.into());

@@ -8,7 +8,7 @@ use std::{
 };
 
 use cloakroom_core::{Commit, Outcome, RequestSessions, Verdict};
-use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
 use pin_project_lite::pin_project;
 
 use crate::head::ResponseView;
@@ -126,9 +126,9 @@ fn finish<R: From<&'static str>>(
         None => response,
         Some(status) => {
             // Inner layers may have committed sessions of their own.
-            let cookies = take_cookies(response.headers());
+            let tokens = take_tokens(response.headers());
             let mut response = plain(status, verdict.message());
-            response.headers_mut().extend(cookies);
+            response.headers_mut().extend(tokens);
             response
         }
     };
@@ -136,14 +136,22 @@ fn finish<R: From<&'static str>>(
     response
 }
 
-fn take_cookies(headers: &HeaderMap) -> HeaderMap {
-    let cookies = headers.get_all(header::SET_COOKIE).iter();
-    cookies
-        .map(|cookie| (header::SET_COOKIE, cookie.clone()))
+/// Cookies, and tokens in headers of their own: those are marked.
+fn take_tokens(headers: &HeaderMap) -> HeaderMap {
+    let is_token = |name: &HeaderName, value: &HeaderValue| {
+        *name == header::SET_COOKIE || (value.is_sensitive() && *name != header::LOCATION)
+    };
+    headers
+        .iter()
+        .filter(|(name, value)| is_token(name, value))
+        .map(|(name, value)| (name.clone(), value.clone()))
         .collect()
 }
 
-fn plain<R: From<&'static str>>(status: StatusCode, message: &'static str) -> Response<R> {
+pub(crate) fn plain<R: From<&'static str>>(
+    status: StatusCode,
+    message: &'static str,
+) -> Response<R> {
     let mut response = Response::new(R::from(message));
     *response.status_mut() = status;
     let headers = response.headers_mut();

@@ -54,6 +54,13 @@ impl RequestHead for RequestView<'_> {
         self.uri.path()
     }
 
+    fn target_path(&self) -> &str {
+        match self.extensions.get::<OriginalPath>() {
+            Some(OriginalPath(uri)) => uri.path(),
+            None => self.uri.path(),
+        }
+    }
+
     fn query(&self) -> Option<&str> {
         self.uri.query()
     }
@@ -67,8 +74,16 @@ impl RequestHead for RequestView<'_> {
     }
 
     fn header(&self, name: &str, visit: &mut dyn FnMut(&[u8])) {
-        // The one that each request with a session asks for is found without parsing its name.
+        if name == "host"
+            && let Some(authority) = self.uri.authority()
+        {
+            // It counts more than the header (RFC 9112, section 3.2.2), and HTTP/2 has it alone.
+            let text = authority.as_str();
+            let host = text.rsplit_once('@').map_or(text, |(_, host)| host);
+            return visit(host.as_bytes());
+        }
         let values = match name {
+            // The one that most requests with a session ask for is found without parsing its name.
             "cookie" => self.headers.get_all(header::COOKIE),
             _ => self.headers.get_all(name),
         };
@@ -77,6 +92,10 @@ impl RequestHead for RequestView<'_> {
         }
     }
 }
+
+/// The request's address as the client has sent it. Routers cut off what they have matched.
+#[derive(Clone)]
+pub(crate) struct OriginalPath(pub(crate) Uri);
 
 impl fmt::Debug for RequestView<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -89,20 +108,21 @@ pub(crate) struct ResponseView<'a>(pub(crate) &'a mut HeaderMap);
 
 impl ResponseHead for ResponseView<'_> {
     fn values(&self, header: ResponseHeader, visit: &mut dyn FnMut(&[u8])) {
-        for value in self.0.get_all(name(header)) {
+        let values = name(header).map(|name| self.0.get_all(name));
+        for value in values.into_iter().flatten() {
             visit(value.as_bytes());
         }
     }
 
     fn append(&mut self, header: ResponseHeader, value: Cow<'static, str>) {
-        if let Some(value) = header_value(header, value) {
-            self.0.append(name(header), value);
+        if let Some((name, value)) = pair(header, value) {
+            self.0.append(name, value);
         }
     }
 
     fn replace(&mut self, header: ResponseHeader, value: Cow<'static, str>) {
-        if let Some(value) = header_value(header, value) {
-            self.0.insert(name(header), value);
+        if let Some((name, value)) = pair(header, value) {
+            self.0.insert(name, value);
         }
     }
 }
@@ -111,15 +131,35 @@ impl ResponseHead for ResponseView<'_> {
 const COOKIE: HeaderValue = HeaderValue::from_static("Cookie");
 const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
 
-fn name(header: ResponseHeader) -> HeaderName {
-    match header {
+fn name(header: ResponseHeader) -> Option<HeaderName> {
+    Some(match header {
         ResponseHeader::SetCookie => header::SET_COOKIE,
         ResponseHeader::Vary => header::VARY,
-        _ => header::CACHE_CONTROL,
-    }
+        ResponseHeader::CacheControl => header::CACHE_CONTROL,
+        ResponseHeader::Location => header::LOCATION,
+        ResponseHeader::ReferrerPolicy => header::REFERRER_POLICY,
+        other => HeaderName::from_bytes(other.name().as_bytes()).ok()?,
+    })
 }
 
-/// The engine has checked what it sends, so that this is never `None`; and a log line if it were.
+/// What has a token in it is kept out of the tables and logs of HTTP implementations.
+fn is_sensitive(header: ResponseHeader) -> bool {
+    !matches!(
+        header,
+        ResponseHeader::Vary | ResponseHeader::CacheControl | ResponseHeader::ReferrerPolicy
+    )
+}
+
+/// The engine has checked what it sends, so that this is never `None`; a log line for what a
+/// transport of the application's gets wrong.
+fn pair(header: ResponseHeader, value: Cow<'static, str>) -> Option<(HeaderName, HeaderValue)> {
+    let pair = name(header).and_then(|name| Some((name, header_value(header, value)?)));
+    if pair.is_none() {
+        tracing::error!(target: "cloakroom", ?header, "a response header can't be sent");
+    }
+    pair
+}
+
 fn header_value(header: ResponseHeader, value: Cow<'static, str>) -> Option<HeaderValue> {
     let result = match value {
         Cow::Borrowed("Cookie") => return Some(COOKIE),
@@ -127,14 +167,7 @@ fn header_value(header: ResponseHeader, value: Cow<'static, str>) -> Option<Head
         Cow::Borrowed(text) => HeaderValue::from_str(text),
         Cow::Owned(text) => HeaderValue::try_from(text),
     };
-    match result {
-        Ok(mut value) => {
-            value.set_sensitive(header == ResponseHeader::SetCookie);
-            Some(value)
-        }
-        Err(_) => {
-            tracing::error!(target: "cloakroom", ?header, "a response header can't be sent");
-            None
-        }
-    }
+    let mut value = result.ok()?;
+    value.set_sensitive(is_sensitive(header));
+    Some(value)
 }

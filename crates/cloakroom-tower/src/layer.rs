@@ -5,7 +5,7 @@ use http::{Request, Response};
 use tower_layer::Layer;
 use tower_service::Service;
 
-use crate::future::ResponseFuture;
+use crate::{future::ResponseFuture, head::OriginalPath};
 
 /// Gives each request its sessions, and commits them with the response.
 ///
@@ -110,6 +110,10 @@ where
                 }
             },
         };
+        if self.manager.may_redirect() {
+            let path = OriginalPath(request.uri().clone());
+            request.extensions_mut().get_or_insert_with(|| path);
+        }
         request.extensions_mut().insert(sessions.clone());
         ResponseFuture::new(self.inner.call(request), sessions)
     }

@@ -7,6 +7,9 @@
 //! With the feature `axum`, handlers take `Session<N>`, `Option<Session<N>>` or `Sessions` as
 //! arguments; other services find [`RequestSessions`] in the request's extensions.
 //!
+//! [`CsrfLayer`] refuses what another site may have made a browser send, with or without tokens;
+//! `CsrfForm` is a form whose token was checked.
+//!
 //! # Which scheme
 //! Whether a request came over https is what its [`Scheme`] extension says, else the scheme of its
 //! URI, else it is plain http. A server that ends TLS sets the extension; behind a proxy that you
@@ -21,6 +24,7 @@
 
 #[cfg(feature = "axum")]
 mod axum;
+mod csrf;
 mod future;
 mod head;
 mod layer;
@@ -28,6 +32,14 @@ mod layer;
 #[cfg(feature = "axum")]
 pub use axum::{Session, SessionRejection, Sessions};
 pub use cloakroom_core::{NamespaceName, RequestSessions, Scheme};
+#[cfg(feature = "axum")]
+pub use csrf::{CsrfForm, CsrfFormRejection};
+pub use csrf::{CsrfFuture, CsrfLayer, CsrfService, CsrfTokenLayer, CsrfTokenService};
 pub use future::ResponseFuture;
 pub use head::RequestView;
 pub use layer::{SessionLayer, SessionService};
+
+// The guide's chapter compiles, or the tests fail.
+#[cfg(all(doctest, feature = "axum"))]
+#[doc = include_str!("../../../docs/csrf.md")]
+struct Guide;

@@ -52,15 +52,19 @@
 //! - `postgres-tls`, `mysql-tls`, `redis-tls`: encrypted connections to them.
 //! - `client-side`: namespaces whose sessions are in their cookies.
 //! - `json`: values encoded as JSON.
+//! - `settings`: all of this from a TOML, INI or JSON file, or from the environment.
 //!
 //! To write a store, depend on `cloakroom-store` and test it with `cloakroom-testkit`.
 
 pub use cloakroom_core::{
-    Clock, Codec, ConfigError, ConfigProblem, Cookie, CorruptPolicy, EndedPolicy, Event, EventKind,
-    FailurePolicy, Limits, Namespace, NamespaceInfo, NamespaceName, Observer, Random, RandomError,
-    ReplacedTokenPolicy, RequestHead, RequestSessions, Rotation, SameSite, Scheme, SessionError,
-    SessionHandle, SessionManager, SessionManagerBuilder, SessionPage, SessionSummary, Subjects,
-    Sweeper, Sweeping, SystemClock, Token, VoidReason, days, hours, minutes,
+    Clock, Codec, ConfigError, ConfigProblem, Cookie, CorruptPolicy, Csrf, CsrfRefusal,
+    DecodePolicy, EndedPolicy, Event, EventKind, FailurePolicy, Flash, FlashQueue, Key, KeyName,
+    KeyOf, Level, Limits, Namespace, NamespaceInfo, NamespaceName, Observer, Random, RandomError,
+    ReadOnlySession, ReplacedTokenPolicy, RequestHead, RequestSessions, ResponseHead,
+    ResponseHeader, Rotation, SameSite, SaveMode, Scheme, SessionError, SessionHandle,
+    SessionManager, SessionManagerBuilder, SessionPage, SessionRedirect, SessionSummary, Subjects,
+    Sweeper, Sweeping, SystemClock, Token, TokenTransport, Transport, TransportInfo, VoidReason,
+    days, hours, minutes,
 };
 #[cfg(feature = "client-side")]
 pub use cloakroom_core::{KeyError, KeyId, KeyRing, SecretKey};
@@ -76,14 +80,21 @@ pub use cloakroom_mysql::MysqlStore;
 pub use cloakroom_postgres::PostgresStore;
 #[cfg(feature = "redis")]
 pub use cloakroom_redis::RedisStore;
+#[cfg(feature = "settings")]
+pub use cloakroom_settings::{
+    ConfiguredSessions, Settings, SettingsError, SettingsFormat, SettingsProblem,
+};
 #[cfg(feature = "sqlite")]
 pub use cloakroom_sqlite::SqliteStore;
 #[cfg(feature = "tiered")]
 pub use cloakroom_tiered::TieredStore;
-#[cfg(feature = "tower")]
-pub use cloakroom_tower::{RequestView, SessionLayer, SessionService};
 #[cfg(feature = "axum")]
-pub use cloakroom_tower::{Session, SessionRejection, Sessions};
+pub use cloakroom_tower::{CsrfForm, CsrfFormRejection, Session, SessionRejection, Sessions};
+#[cfg(feature = "tower")]
+pub use cloakroom_tower::{
+    CsrfFuture, CsrfLayer, CsrfService, CsrfTokenLayer, CsrfTokenService, RequestView,
+    SessionLayer, SessionService,
+};
 
 /// The contract between the engine and its stores.
 pub use cloakroom_core::store;
@@ -92,3 +103,30 @@ pub use cloakroom_core::store;
 #[cfg(all(doctest, feature = "axum", feature = "file"))]
 #[doc = include_str!("../../../README.md")]
 struct Readme;
+
+/// So do those of the guide.
+#[cfg(all(doctest, feature = "axum", feature = "client-side", feature = "memory"))]
+mod guide {
+    #[cfg(feature = "file")]
+    #[doc = include_str!("../../../docs/getting-started.md")]
+    struct GettingStarted;
+    #[doc = include_str!("../../../docs/namespaces.md")]
+    struct Namespaces;
+    #[doc = include_str!("../../../docs/values.md")]
+    struct Values;
+    #[doc = include_str!("../../../docs/flash.md")]
+    struct Flash;
+    #[doc = include_str!("../../../docs/login.md")]
+    struct Login;
+    #[doc = include_str!("../../../docs/streaming.md")]
+    struct Streaming;
+    #[doc = include_str!("../../../docs/keys.md")]
+    struct Keys;
+    #[doc = include_str!("../../../docs/proxy.md")]
+    struct Proxy;
+    #[doc = include_str!("../../../docs/transports.md")]
+    struct Transports;
+    #[cfg(feature = "settings")]
+    #[doc = include_str!("../../../docs/settings.md")]
+    struct Settings;
+}

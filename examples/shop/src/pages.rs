@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
+use cloakroom::Flash;
 use maud::{DOCTYPE, Markup, html};
 
 use crate::{
@@ -25,8 +26,12 @@ pub(crate) struct Login {
 }
 
 impl Page {
+    pub(crate) fn say(&self, english: &'static str, german: &'static str) -> &'static str {
+        self.language.say(english, german)
+    }
+
     pub(crate) fn home(&self) -> Markup {
-        let say = |english, german| self.language.say(english, german);
+        let say = |english, german| self.say(english, german);
         self.show(say("Everything for the way home", "Alles für den Heimweg"), html! {
             ul.products {
                 @for product in &PRODUCTS {
@@ -42,7 +47,7 @@ impl Page {
     }
 
     pub(crate) fn cart(&self, items: &BTreeMap<String, u32>) -> Markup {
-        let say = |english, german| self.language.say(english, german);
+        let say = |english, german| self.say(english, german);
         let price = |item: &str, count: u32| {
             Product::of(item).map_or(0, |product| product.cents.saturating_mul(count))
         };
@@ -76,7 +81,7 @@ impl Page {
     }
 
     pub(crate) fn login(&self, failed: bool) -> Markup {
-        let say = |english, german| self.language.say(english, german);
+        let say = |english, german| self.say(english, german);
         self.show(say("Log in", "Anmelden"), html! {
             form.card method="post" action="/login" {
                 @if failed {
@@ -93,7 +98,7 @@ impl Page {
     }
 
     pub(crate) fn no_login_here(&self, link: &str) -> Markup {
-        let say = |english, german| self.language.say(english, german);
+        let say = |english, german| self.say(english, german);
         self.show(say("Log in", "Anmelden"), html! {
             div.card {
                 p { (say(
@@ -106,9 +111,10 @@ impl Page {
         })
     }
 
-    pub(crate) fn account(&self, name: &str, logins: &[Login]) -> Markup {
-        let say = |english, german| self.language.say(english, german);
+    pub(crate) fn account(&self, name: &str, logins: &[Login], messages: &[Flash]) -> Markup {
+        let say = |english, german| self.say(english, german);
         self.show(say("Your account", "Ihr Konto"), html! {
+            @for flash in messages { p.flash.(flash.level) role="status" { (flash.message) } }
             div.card {
                 p { (say("Good to see you, ", "Schön, dass Sie da sind, ")) strong { (name) } "." }
                 form method="post" action="/logout" { button { (say("Log out", "Abmelden")) } }
@@ -139,7 +145,7 @@ impl Page {
     }
 
     fn show(&self, title: &str, body: Markup) -> Markup {
-        let say = |english, german| self.language.say(english, german);
+        let say = |english, german| self.say(english, german);
         let links = html! {
             a href="/account" { (say("Account", "Konto")) }
             a href="/cart" {
@@ -214,6 +220,8 @@ fn button(action: &str, item: &str, label: &str) -> Markup {
 
 #[cfg(test)]
 mod tests {
+    use cloakroom::Level;
+
     use super::*;
 
     #[test]
@@ -223,10 +231,15 @@ mod tests {
             in_cart: 1,
         };
         let hostile = r#""><script>alert(1)</script>"#;
+        let message = Flash {
+            level: Level::Info,
+            message: hostile.to_owned(),
+        };
         let items = BTreeMap::from([(hostile.to_owned(), 1)]);
         for markup in [
             page.cart(&items),
-            page.account(hostile, &[]),
+            page.account(hostile, &[], &[]),
+            page.account("Dana", &[], &[message]),
             page.no_login_here(hostile),
         ] {
             let html = markup.into_string();

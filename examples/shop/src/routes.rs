@@ -3,15 +3,16 @@
 use std::{cmp::Reverse, collections::BTreeMap, net::SocketAddr};
 
 use axum::{
-    Form, Router,
-    extract::{Path, State},
-    http::{HeaderMap, StatusCode, header, uri::Authority},
+    Form, RequestPartsExt, Router,
+    extract::{FromRequestParts, Path, State},
+    http::{HeaderMap, HeaderValue, StatusCode, header, request::Parts, uri::Authority},
+    middleware::map_response,
     response::{IntoResponse, Redirect, Response},
     routing::{get, post},
 };
 use cloakroom::{
-    Clock, Session, SessionError, SessionLayer, SessionManager, SessionRejection, SessionSummary,
-    SystemClock,
+    Clock, Level, Session, SessionError, SessionLayer, SessionManager, SessionRejection,
+    SessionSummary, SystemClock,
     store::{SessionId, Subject},
 };
 use maud::Markup;
@@ -31,14 +32,15 @@ type Items = BTreeMap<String, u32>;
 pub(crate) fn router(sessions: SessionManager, https: SocketAddr) -> Router {
     Router::new()
         .route("/", get(home))
-        .route("/about", get(about))
         .route("/cart", get(cart))
+        .route("/login", get(login_form).post(login))
+        .route("/account", get(account))
+        .layer(map_response(vary_on_language))
+        .route("/about", get(about))
         .route("/cart/add/{item}", post(add))
         .route("/cart/remove/{item}", post(remove))
         .route("/language/{code}", post(language))
-        .route("/login", get(login_form).post(login))
         .route("/logout", post(logout))
-        .route("/account", get(account))
         .route("/account/end/{id}", post(end_login))
         .route("/account/end-others", post(end_others))
         .route("/state", get(state::all))
@@ -48,8 +50,8 @@ pub(crate) fn router(sessions: SessionManager, https: SocketAddr) -> Router {
         .with_state(https)
 }
 
-async fn home(prefs: Session<Prefs>, cart: Session<Cart>) -> Result<Markup, SessionRejection> {
-    Ok(page(&prefs, &cart)?.home())
+async fn home(page: Page) -> Markup {
+    page.home()
 }
 
 /// Asks for no session, so none is read and no header is set.
@@ -57,8 +59,8 @@ async fn about() -> Markup {
     pages::about()
 }
 
-async fn cart(prefs: Session<Prefs>, cart: Session<Cart>) -> Result<Markup, SessionRejection> {
-    Ok(page(&prefs, &cart)?.cart(&cart.get_or_default("items")?))
+async fn cart(page: Page, cart: Session<Cart>) -> Result<Markup, SessionRejection> {
+    Ok(page.cart(&cart.get_or_default("items")?))
 }
 
 async fn add(cart: Session<Cart>, Path(item): Path<String>) -> Result<Response, SessionRejection> {
@@ -99,19 +101,17 @@ async fn language(
 /// `account` is `None` on plain http, where its condition does not hold.
 async fn login_form(
     account: Option<Session<Account>>,
-    prefs: Session<Prefs>,
-    cart: Session<Cart>,
+    page: Page,
     State(https): State<SocketAddr>,
     headers: HeaderMap,
-) -> Result<Response, SessionRejection> {
-    let page = page(&prefs, &cart)?;
-    Ok(match account {
+) -> Response {
+    match account {
         None => page
             .no_login_here(&login_link(&headers, https))
             .into_response(),
         Some(account) if account.subject().is_some() => Redirect::to("/account").into_response(),
         Some(_) => page.login(false).into_response(),
-    })
+    }
 }
 
 #[derive(Deserialize)]
@@ -123,19 +123,20 @@ struct Credentials {
 /// `Session<Account>` answers 403 on plain http.
 async fn login(
     account: Session<Account>,
-    prefs: Session<Prefs>,
-    cart: Session<Cart>,
+    page: Page,
     Form(form): Form<Credentials>,
 ) -> Result<Response, SessionRejection> {
     // A real application has a slow hash of the password, compares in constant time and counts
     // failures.
     if (form.username.as_str(), form.password.as_str()) != ("demo", "demo") {
-        let form_again = page(&prefs, &cart)?.login(true);
+        let form_again = page.login(true);
         return Ok((StatusCode::UNAUTHORIZED, form_again).into_response());
     }
     // From here on, every cookie that this session had before is worthless.
     account.login("demo")?;
     account.insert("name", "Dana Demo")?;
+    let welcome = page.say("You are logged in.", "Sie sind angemeldet.");
+    account.flash(Level::Success, welcome)?;
     Ok(Redirect::to("/account").into_response())
 }
 
@@ -147,8 +148,7 @@ async fn logout(account: Session<Account>) -> Result<Redirect, SessionRejection>
 
 async fn account(
     account: Option<Session<Account>>,
-    prefs: Session<Prefs>,
-    cart: Session<Cart>,
+    page: Page,
 ) -> Result<Response, SessionRejection> {
     let Some(account) = account else {
         return Ok(Redirect::to("/login").into_response());
@@ -158,7 +158,9 @@ async fn account(
     };
     let name: String = account.get_or_default("name")?;
     let logins = logins(&account, &subject).await?;
-    Ok(page(&prefs, &cart)?.account(&name, &logins).into_response())
+    // Claimed before the page is made, so that of two pages at the same time one shows them.
+    let messages = account.flashes().await?;
+    Ok(page.account(&name, &logins, &messages).into_response())
 }
 
 /// Where the visitor is logged in, the last used first; nothing on a store that can't tell.
@@ -199,9 +201,14 @@ async fn end_login(
 }
 
 /// Leaves the visitor logged in here alone.
-async fn end_others(account: Session<Account>) -> Result<Redirect, SessionRejection> {
+async fn end_others(account: Session<Account>, page: Page) -> Result<Redirect, SessionRejection> {
     if account.subject().is_some() {
         account.end_others().await?;
+        let ended = page.say(
+            "You are logged in here alone.",
+            "Sie sind nur noch hier angemeldet.",
+        );
+        account.flash(Level::Info, ended)?;
     }
     Ok(Redirect::to("/account"))
 }
@@ -211,13 +218,32 @@ async fn style() -> impl IntoResponse {
     (css, include_str!("style.css"))
 }
 
-fn page(prefs: &Session<Prefs>, cart: &Session<Cart>) -> Result<Page, SessionError> {
-    let code: String = prefs.get_or_default("language")?;
-    let items: Items = cart.get_or_default("items")?;
-    Ok(Page {
-        language: Language::of_code(&code).unwrap_or_default(),
-        in_cart: items.values().copied().fold(0, u32::saturating_add),
-    })
+/// What all pages but one show: a handler asks for a `Page` and has read two sessions.
+impl<S: Send + Sync> FromRequestParts<S> for Page {
+    type Rejection = SessionRejection;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, SessionRejection> {
+        let prefs = parts.extract_with_state::<Session<Prefs>, _>(state).await?;
+        let cart = parts.extract_with_state::<Session<Cart>, _>(state).await?;
+        // What the visitor has chosen counts more than what the browser says.
+        let chosen: String = prefs.get_or_default("language")?;
+        let accepted = parts.headers.get(header::ACCEPT_LANGUAGE);
+        let accepted = accepted.and_then(|header| header.to_str().ok());
+        let language = Language::of_code(&chosen)
+            .or_else(|| Language::of_browser(accepted?))
+            .unwrap_or_default();
+        let items: Items = cart.get_or_default("items")?;
+        Ok(Self {
+            language,
+            in_cart: items.values().copied().fold(0, u32::saturating_add),
+        })
+    }
+}
+
+async fn vary_on_language(mut response: Response) -> Response {
+    let language = HeaderValue::from_static("Accept-Language");
+    response.headers_mut().append(header::VARY, language);
+    response
 }
 
 /// Keeps the host, since cookies belong to one: `localhost` has other cookies than `127.0.0.1`.

@@ -13,7 +13,7 @@ use crate::{
     frames::Frames,
     journal::{Journal, Values},
     namespace::Settings,
-    random::{self, Random},
+    random::{self, Random, RandomError},
     token::{Secret, SecretHasher},
 };
 
@@ -121,7 +121,7 @@ pub(crate) fn apply(
     }
     if changes.login.is_some() {
         envelope.limit_began = scope.now;
-        envelope.csrf_seed = random::bytes(scope.random)?;
+        envelope.csrf_seed = new_csrf_seed(changes, scope)?;
         events.push(EventKind::LoggedIn);
     } else if changes.rotation == Some(Rotation::Revoking) {
         events.push(EventKind::Revoked);
@@ -135,6 +135,13 @@ pub(crate) fn apply(
         if secret.is_none() && presented != Presented::Other {
             secret.clone_from(&client.secret);
         }
+    }
+    let mut renews_csrf = false;
+    if let Some(seed) = &changes.csrf_seed {
+        let seed = seed.bytes();
+        renews_csrf = envelope.csrf_seed != seed;
+        is_written |= renews_csrf;
+        envelope.csrf_seed = seed;
     }
     let is_optional = !is_written;
     is_written |= is_new_secret;
@@ -156,7 +163,7 @@ pub(crate) fn apply(
             events,
         });
     }
-    if changes_data {
+    if changes_data || renews_csrf {
         events.push(EventKind::Saved);
     }
     let mut record = onto.meta.record.clone();
@@ -209,7 +216,7 @@ pub(crate) fn create(
         epoch_began: now,
         limit_began: now,
         rotated: now,
-        csrf_seed: random::bytes(scope.random)?,
+        csrf_seed: new_csrf_seed(changes, scope)?,
         secret: secret.as_ref().map(|secret| StoredSecret {
             hash: secret.hash(scope.hasher),
             nonce: [0; 16],
@@ -355,6 +362,14 @@ fn begin_epoch(envelope: &mut Envelope, scope: Scope<'_>) -> Result<Option<Secre
         previous: None,
     };
     Ok(Some(secret))
+}
+
+/// What the CSRF tokens of a session that begins or is logged in are made of.
+fn new_csrf_seed(changes: &Changes, scope: Scope<'_>) -> Result<[u8; 16], RandomError> {
+    match &changes.csrf_seed {
+        Some(given_out) => Ok(given_out.bytes()),
+        None => random::bytes(scope.random),
+    }
 }
 
 /// The next secret has arrived, so the previous one is not needed for long.

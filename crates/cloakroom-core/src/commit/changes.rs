@@ -10,6 +10,7 @@ use cloakroom_store::{Loaded, Record, Subject};
 use smallvec::SmallVec;
 
 use crate::{
+    csrf::Seed,
     envelope::{Envelope, InvalidData},
     frames::Frames,
     journal::Journal,
@@ -24,6 +25,9 @@ pub(crate) struct Changes {
     pub(crate) login: Option<Subject>,
     pub(crate) rotation: Option<Rotation>,
     pub(crate) persist: Option<Duration>,
+    /// What the CSRF tokens are made of that this request has given out. In a box, since few ask
+    /// for one, and changes are handed around.
+    pub(crate) csrf_seed: Option<Box<Seed>>,
     /// Those who wait to hear that these changes are stored.
     pub(crate) claims: Vec<Claim>,
 }
@@ -59,6 +63,16 @@ impl Changes {
             && self.login.is_none()
             && self.rotation.is_none()
             && self.persist.is_none()
+            && self.csrf_seed.is_none()
+    }
+
+    /// Whether values are changed, and nothing is done with the whole session.
+    pub(crate) fn is_of_values_alone(&self) -> bool {
+        !self.journal.is_empty()
+            && self.login.is_none()
+            && self.rotation.is_none()
+            && self.persist.is_none()
+            && self.csrf_seed.is_none()
     }
 
     /// Puts later changes after these.
@@ -68,6 +82,7 @@ impl Changes {
         self.login = later.login.or(self.login.take());
         self.rotation = self.rotation.max(later.rotation);
         self.persist = later.persist.or(self.persist);
+        self.csrf_seed = later.csrf_seed.or(self.csrf_seed.take());
         self.claims.extend(later.claims);
     }
 

@@ -269,6 +269,7 @@ impl SessionState {
     fn settle_write(&self, live: &mut Live) {
         live.in_flight = None;
         live.size = None;
+        live.drop_written_csrf_seed();
         if live.ends_after_commit {
             live.ends_after_commit = false;
             let namespace = self.namespace().ok().map(|namespace| namespace.id);

@@ -13,8 +13,10 @@ mod recover;
 mod request;
 mod step;
 
+pub(crate) use apply::create;
 pub(crate) use changes::{Changes, Claim, Client, Presented, Rotation, Stored};
 pub(crate) use drive::save;
 pub(crate) use queue::Queues;
 pub(crate) use recover::usable;
 pub use request::{Commit, Outcome, Verdict};
+pub(crate) use step::{Creating, Step};

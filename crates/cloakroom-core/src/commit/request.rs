@@ -10,11 +10,14 @@ use std::{
 
 use smallvec::SmallVec;
 
-use super::drive::{CommitError, Progress, Unfinished, start};
+use super::{
+    Changes,
+    drive::{CommitError, Progress, Unfinished, start},
+};
 use crate::{
     error::SessionError,
     event::EventKind,
-    namespace::{EndedPolicy, FailurePolicy},
+    namespace::{EndedPolicy, FailurePolicy, SaveMode},
     session::SessionState,
 };
 
@@ -126,6 +129,7 @@ impl Future for Commit {
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Verdict> {
         let this = &mut *self;
         for state in this.sessions.take().into_iter().flatten() {
+            state.drop_unsaved();
             let saves = this.outcome == Outcome::Success || state.saves_on_server_error();
             match start(&state, saves, context) {
                 Progress::Done(result) => this.verdict.add(state.judge(result)),
@@ -158,6 +162,22 @@ impl std::fmt::Debug for Commit {
 }
 
 impl SessionState {
+    /// Drops what was to be saved explicitly, and was not.
+    fn drop_unsaved(&self) {
+        let is_explicit = self
+            .config()
+            .is_some_and(|namespace| namespace.settings.save_mode == SaveMode::Explicit);
+        if !is_explicit {
+            return;
+        }
+        let mut live = self.live();
+        if live.changes.is_of_values_alone() {
+            self.emit(live.id(), EventKind::NotSaved);
+            live.changes = Changes::default();
+            live.size = None;
+        }
+    }
+
     fn saves_on_server_error(&self) -> bool {
         self.namespace()
             .is_ok_and(|namespace| namespace.settings.saves_on_server_error)
@@ -203,7 +223,7 @@ impl SessionState {
 
     fn give_up(&self) -> Option<cloakroom_store::SessionId> {
         let mut live = self.live();
-        live.changes = crate::commit::Changes::default();
+        live.changes = Changes::default();
         live.id()
     }
 }

@@ -14,9 +14,10 @@ use super::{
     changes::{Changes, Presented, Rotation, Stored},
 };
 use crate::{
+    csrf::Seed,
     error::SessionError,
     event::{EventKind, VoidReason},
-    namespace::{Backend, CompiledNamespace},
+    namespace::{Backend, CompiledNamespace, SaveMode},
     session::{Base, Ending, Live, Outgoing, SessionState},
     token::{Secret, Token},
 };
@@ -108,14 +109,16 @@ impl SessionState {
         {
             return false;
         }
-        let Base::Opened { stored, client, .. } = &live.base else {
-            return true;
-        };
         let settings = &namespace.settings;
+        let saves_always = settings.save_mode == SaveMode::Always;
+        let Base::Opened { stored, client, .. } = &live.base else {
+            return !(saves_always && matches!(live.base, Base::New));
+        };
         let record = &stored.meta.record;
         let envelope = stored.envelope();
         let limits = settings.limits.of_session(envelope.lifetime);
         client.presented == Presented::Current
+            && !saves_always
             && !limits.touch_is_due(record.last_seen, live.opened)
             && !apply::grace_is_long(&envelope, live.opened)
             && !self.rotation_is_due(live, namespace)
@@ -223,7 +226,11 @@ impl SessionState {
             .journal
             .keys()
             .any(|(_, value)| value.is_some());
-        if is_login || has_value {
+        // Tokens were given out, and only this session can know them again.
+        let has_tokens = live.changes.csrf_seed.is_some();
+        // Not in the place of one that this request has ended.
+        let is_visit = !live.head_sent && live.outgoing.is_none();
+        if is_login || has_value || has_tokens || (is_visit && self.saves_always()) {
             return Ok(true);
         }
         live.changes.note_stored();
@@ -248,6 +255,11 @@ impl SessionState {
             && self.rotation_is_due(live, namespace)
         {
             live.changes.rotation = Some(Rotation::Due);
+        }
+        if live.changes.login.is_some() && live.changes.csrf_seed.is_none() {
+            // Drawn once, so that tokens given out meanwhile outlive a replay.
+            let drawn = Seed::draw(&*self.engine().random)?;
+            live.changes.csrf_seed = Some(Box::new(drawn));
         }
         let needs_a_look = !live.changes.is_empty()
             || client.presented == Presented::Previous
@@ -288,17 +300,21 @@ impl SessionState {
         let Base::Opened { stored, .. } = &live.base else {
             return Ok(None);
         };
-        if settings
-            .limits
-            .of_session(stored.envelope().lifetime)
-            .touch_is_due(stored.meta.record.last_seen, live.opened)
-        {
+        let limits = settings.limits.of_session(stored.envelope().lifetime);
+        let last_seen = stored.meta.record.last_seen;
+        let is_used = live.opened > last_seen && !live.head_sent;
+        if limits.touch_is_due(last_seen, live.opened) || (self.saves_always() && is_used) {
             let record = apply::touched(stored, settings, live.opened);
             let call = Call::Other(store.touch(key, record.clone(), stored.expected()));
             return Ok(Some((Step::Touch(Box::new(record)), call)));
         }
         self.emit(Some(id), EventKind::Unchanged);
         Ok(None)
+    }
+
+    fn saves_always(&self) -> bool {
+        self.config()
+            .is_some_and(|namespace| namespace.settings.save_mode == SaveMode::Always)
     }
 
     fn rotation_is_due(&self, live: &Live, namespace: &CompiledNamespace) -> bool {
@@ -337,7 +353,8 @@ impl SessionState {
                     .of_session(applied.stored.envelope().lifetime);
                 let last_seen = applied.stored.meta.record.last_seen;
                 if !applied.is_written {
-                    if live.head_sent || !limits.touch_is_due(last_seen, scope.now) {
+                    let is_due = limits.touch_is_due(last_seen, scope.now) || self.saves_always();
+                    if live.head_sent || !is_due {
                         live.changes.note_stored();
                         live.changes = Changes::default();
                         self.emit(Some(id), EventKind::Unchanged);
@@ -360,7 +377,9 @@ impl SessionState {
             }
         };
         let record = &stored.record();
-        let cookie = &namespace.cookie;
+        let Some(cookie) = namespace.transports.cookie() else {
+            return Ok(());
+        };
         let random = &*self.engine().random;
         let value = crate::client_side::seal(sealer, cookie, namespace.name(), id, record, random)?;
         let max_age = apply::max_age(&stored, settings, || scope.now);
@@ -375,7 +394,7 @@ impl SessionState {
     }
 
     /// Turns a refusal into the error that the request gets, and drops the changes.
-    fn refuse(&self, live: &mut Live, refusal: Refusal) -> SessionError {
+    pub(crate) fn refuse(&self, live: &mut Live, refusal: Refusal) -> SessionError {
         // Without random bytes another try may do; whatever else is refused, is refused again.
         if !matches!(refusal, Refusal::Error(SessionError::Random(_))) {
             live.changes = Changes::default();

@@ -14,8 +14,8 @@ use std::{fmt::Write, time::Duration};
 /// let admin = Namespace::new("admin", store).cookie(cookie);
 /// let sessions = SessionManager::builder().namespace(admin).build()?;
 /// let info = sessions.namespaces().next().unwrap();
-/// assert_eq!(info.cookie_name(), "__Secure-sid");
-/// assert_eq!(info.cookie_attributes(), "Path=/admin; Secure; HttpOnly; SameSite=Strict");
+/// assert_eq!(info.cookie_name(), Some("__Secure-sid"));
+/// assert_eq!(info.cookie_attributes(), Some("Path=/admin; Secure; HttpOnly; SameSite=Strict"));
 /// # Ok::<(), cloakroom_core::ConfigError>(())
 /// ```
 #[derive(Debug, Clone, Default)]
@@ -57,7 +57,7 @@ impl Cookie {
     /// # let cart = Namespace::new("cart", MemoryStore::new()).cookie(cookie);
     /// # let sessions = SessionManager::builder().namespace(cart).build()?;
     /// # let info = sessions.namespaces().next().unwrap();
-    /// assert_eq!(info.cookie_name(), "__Host-basket");
+    /// assert_eq!(info.cookie_name(), Some("__Host-basket"));
     /// # Ok::<(), ConfigError>(())
     /// ```
     #[must_use]
@@ -76,8 +76,8 @@ impl Cookie {
     /// # let cart = Namespace::new("cart", MemoryStore::new()).cookie(cookie);
     /// # let sessions = SessionManager::builder().namespace(cart).build()?;
     /// # let info = sessions.namespaces().next().unwrap();
-    /// assert_eq!(info.cookie_name(), "__Secure-cart");
-    /// assert!(info.cookie_attributes().starts_with("Domain=shop.example;"));
+    /// assert_eq!(info.cookie_name(), Some("__Secure-cart"));
+    /// assert!(info.cookie_attributes().unwrap().starts_with("Domain=shop.example;"));
     /// # Ok::<(), ConfigError>(())
     /// ```
     #[must_use]
@@ -97,8 +97,8 @@ impl Cookie {
     /// # let cart = Namespace::new("cart", MemoryStore::new()).cookie(cookie);
     /// # let sessions = SessionManager::builder().namespace(cart).build()?;
     /// # let info = sessions.namespaces().next().unwrap();
-    /// assert_eq!(info.cookie_name(), "__Secure-cart");
-    /// assert!(info.cookie_attributes().starts_with("Path=/shop;"));
+    /// assert_eq!(info.cookie_name(), Some("__Secure-cart"));
+    /// assert!(info.cookie_attributes().unwrap().starts_with("Path=/shop;"));
     /// # Ok::<(), ConfigError>(())
     /// ```
     #[must_use]
@@ -117,7 +117,7 @@ impl Cookie {
     /// # let cart = Namespace::new("cart", MemoryStore::new()).cookie(cookie);
     /// # let sessions = SessionManager::builder().namespace(cart).build()?;
     /// # let info = sessions.namespaces().next().unwrap();
-    /// assert!(info.cookie_attributes().ends_with("; SameSite=Strict"));
+    /// assert!(info.cookie_attributes().unwrap().ends_with("; SameSite=Strict"));
     /// # Ok::<(), ConfigError>(())
     /// ```
     #[must_use]
@@ -133,7 +133,7 @@ impl Cookie {
     /// # let cart = Namespace::new("cart", MemoryStore::new()).cookie(cookie);
     /// # let sessions = SessionManager::builder().namespace(cart).build()?;
     /// # let info = sessions.namespaces().next().unwrap();
-    /// assert!(info.cookie_attributes().ends_with("; SameSite=None; Partitioned"));
+    /// assert!(info.cookie_attributes().unwrap().ends_with("; SameSite=None; Partitioned"));
     /// # Ok::<(), ConfigError>(())
     /// ```
     #[must_use]

@@ -5,6 +5,7 @@ use cloakroom_store::{AnyStore, NamespaceId};
 use super::{Condition, Keeper, Namespace, Settings};
 use crate::{
     commit::Stored, cookie::CookieSpec, error::ConfigProblem, limits::Limits, token::SecretHasher,
+    transport::Transports,
 };
 #[cfg(feature = "client-side")]
 use crate::{
@@ -18,7 +19,7 @@ pub(crate) struct CompiledNamespace {
     name: String,
     pub(crate) hasher: SecretHasher,
     pub(crate) backend: Backend,
-    pub(crate) cookie: CookieSpec,
+    pub(crate) transports: Transports,
     pub(crate) settings: Settings,
     pub(crate) condition: Option<Condition>,
 }
@@ -60,7 +61,8 @@ impl CompiledNamespace {
             }
             #[cfg(feature = "client-side")]
             Backend::Cookie { sealer, .. } => {
-                let size = crate::client_side::cookie_size(sealer, &self.cookie, stored, frames);
+                let cookie = self.transports.cookie()?;
+                let size = crate::client_side::cookie_size(sealer, cookie, stored, frames);
                 (size > MAX_COOKIE_LENGTH).then_some((size, MAX_COOKIE_LENGTH))
             }
         }
@@ -72,7 +74,7 @@ impl fmt::Debug for CompiledNamespace {
         f.debug_struct("Namespace")
             .field("name", &self.id)
             .field("backend", &self.backend)
-            .field("cookie", &self.cookie)
+            .field("transports", &self.transports)
             .field("settings", &self.settings)
             .field("has_condition", &self.condition.is_some())
             .finish()
@@ -129,14 +131,16 @@ impl Namespace {
         if self.settings.max_size == 0 {
             report("max_size", "no value fits into 0 bytes".to_owned());
         }
-        let cookie = self
-            .cookie
-            .compile(&self.name, !self.insecure_http)
-            .map_err(|messages| messages.into_iter().for_each(|m| report("cookie", m)))
-            .ok();
-        let backend = cookie
+        let transports = Transports::compile(
+            self.transports.as_deref(),
+            &self.cookie,
+            &self.name,
+            !self.insecure_http,
+            &mut report,
+        );
+        let backend = transports
             .as_ref()
-            .and_then(|cookie| self.backend(application, cookie, &mut report));
+            .and_then(|transports| self.backend(application, transports.cookie(), &mut report));
         if problems.len() > before {
             return None;
         }
@@ -145,7 +149,7 @@ impl Namespace {
             name,
             hasher: SecretHasher::new(&self.name),
             backend: backend?,
-            cookie: cookie?,
+            transports: transports?,
             settings: self.settings,
             condition: self.condition,
         })
@@ -184,7 +188,7 @@ impl Namespace {
             not(feature = "client-side"),
             expect(unused_variables, reason = "twin")
         )]
-        cookie: &CookieSpec,
+        cookie: Option<&CookieSpec>,
         #[cfg_attr(
             not(feature = "client-side"),
             expect(unused_variables, reason = "twin")
@@ -208,6 +212,14 @@ impl Namespace {
                         report(setting, "a client-side namespace can't do this".to_owned());
                     }
                 }
+                let declared = self.transports.as_deref().unwrap_or_default();
+                let is_cookie_alone =
+                    declared.len() <= 1 && declared.iter().all(|transport| transport.is_cookie());
+                let Some(cookie) = cookie.filter(|_| is_cookie_alone) else {
+                    let message = "a client-side namespace is in its cookie: leave the others out";
+                    report("transports", message.to_owned());
+                    return None;
+                };
                 let context = Context {
                     application,
                     namespace: &self.name,

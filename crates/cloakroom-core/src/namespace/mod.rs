@@ -1,13 +1,20 @@
 mod compiled;
 mod policy;
+mod saving;
+mod transports;
 
 use std::{fmt, sync::Arc, time::Duration};
 
 use cloakroom_store::{AnyStore, Store};
 
 pub(crate) use self::compiled::{Backend, CompiledNamespace};
-pub use self::policy::{CorruptPolicy, EndedPolicy, FailurePolicy, ReplacedTokenPolicy};
-use crate::{codec::Codec, cookie::Cookie, head::RequestHead, limits::Limits};
+pub use self::policy::{
+    CorruptPolicy, DecodePolicy, EndedPolicy, FailurePolicy, ReplacedTokenPolicy,
+};
+pub use self::saving::SaveMode;
+use crate::{
+    codec::Codec, cookie::Cookie, head::RequestHead, limits::Limits, transport::Transport,
+};
 #[cfg(feature = "client-side")]
 use crate::{keys::KeyRing, sealed::Protection};
 
@@ -30,6 +37,8 @@ pub struct Namespace {
     name: String,
     keeper: Keeper,
     cookie: Cookie,
+    /// What there is in the place of the cookie.
+    transports: Option<Vec<Transport>>,
     insecure_http: bool,
     settings: Settings,
     condition: Option<Condition>,
@@ -61,11 +70,14 @@ pub(crate) struct Settings {
     pub(crate) max_size: usize,
     pub(crate) codec: Codec,
     pub(crate) is_strict: bool,
+    pub(crate) save_mode: SaveMode,
+    pub(crate) refuses_changes_on_get: bool,
     pub(crate) saves_on_server_error: bool,
     pub(crate) on_store_failure: FailurePolicy,
     pub(crate) on_ended: EndedPolicy,
     pub(crate) on_corrupt: CorruptPolicy,
     pub(crate) on_replaced_token: ReplacedTokenPolicy,
+    pub(crate) on_undecodable: DecodePolicy,
 }
 
 impl Namespace {
@@ -78,7 +90,7 @@ impl Namespace {
     /// # use {cloakroom_core::*, cloakroom_memory::MemoryStore};
     /// let cart = Namespace::new("cart", MemoryStore::new());
     /// let sessions = SessionManager::builder().namespace(cart).build()?;
-    /// assert_eq!(sessions.namespaces().next().unwrap().cookie_name(), "__Host-cart");
+    /// assert_eq!(sessions.namespaces().next().unwrap().cookie_name(), Some("__Host-cart"));
     /// # Ok::<(), ConfigError>(())
     /// ```
     pub fn new(name: impl Into<String>, store: impl Store) -> Self {
@@ -116,6 +128,7 @@ impl Namespace {
             name,
             keeper,
             cookie: Cookie::default(),
+            transports: None,
             insecure_http: false,
             settings: Settings {
                 limits: Limits::default(),
@@ -124,11 +137,14 @@ impl Namespace {
                 max_size: 64 * 1024,
                 codec: Codec::default(),
                 is_strict: false,
+                save_mode: SaveMode::default(),
+                refuses_changes_on_get: false,
                 saves_on_server_error: false,
                 on_store_failure: FailurePolicy::default(),
                 on_ended: EndedPolicy::default(),
                 on_corrupt: CorruptPolicy::default(),
                 on_replaced_token: ReplacedTokenPolicy::default(),
+                on_undecodable: DecodePolicy::default(),
             },
             condition: None,
             limits_are_set: false,
@@ -181,14 +197,14 @@ impl Namespace {
         self
     }
 
-    /// Sets the cookie's name and attributes.
+    /// Sets the cookie's name and attributes. [`transports`](Self::transports) take its place.
     ///
     /// ```
     /// # use {cloakroom_core::*, cloakroom_memory::MemoryStore};
     /// let cookie = Cookie::named("basket").same_site(SameSite::Strict);
     /// let cart = Namespace::new("cart", MemoryStore::new()).cookie(cookie);
     /// let sessions = SessionManager::builder().namespace(cart).build()?;
-    /// assert_eq!(sessions.namespaces().next().unwrap().cookie_name(), "__Host-basket");
+    /// assert_eq!(sessions.namespaces().next().unwrap().cookie_name(), Some("__Host-basket"));
     /// # Ok::<(), ConfigError>(())
     /// ```
     pub fn cookie(self, cookie: Cookie) -> Self {
@@ -203,8 +219,8 @@ impl Namespace {
     /// let cart = Namespace::new("cart", MemoryStore::new()).insecure_http();
     /// let sessions = SessionManager::builder().namespace(cart).build()?;
     /// let info = sessions.namespaces().next().unwrap();
-    /// assert_eq!(info.cookie_name(), "cart");
-    /// assert!(!info.cookie_attributes().contains("Secure"));
+    /// assert_eq!(info.cookie_name(), Some("cart"));
+    /// assert!(!info.cookie_attributes().unwrap().contains("Secure"));
     /// # Ok::<(), ConfigError>(())
     /// ```
     pub fn insecure_http(self) -> Self {
@@ -443,6 +459,23 @@ impl Namespace {
         self
     }
 
+    /// Sets what happens when a stored value is not of the type that is asked for.
+    ///
+    /// ```
+    /// # mod doc { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/docs/browser.rs")); }
+    /// # use {cloakroom_core::*, cloakroom_memory::MemoryStore};
+    /// let cart = Namespace::new("cart", MemoryStore::new()).on_undecodable(DecodePolicy::Discard);
+    /// # doc::example_with(cart, async |session, _| {
+    /// session.insert("items", "3 apples")?; // as an older version of the program had it
+    /// assert_eq!(session.get::<Vec<String>>("items")?, None);
+    /// # Ok(())
+    /// # });
+    /// ```
+    pub fn on_undecodable(mut self, policy: DecodePolicy) -> Self {
+        self.settings.on_undecodable = policy;
+        self
+    }
+
     /// Sets what happens when a token comes that a rotation has replaced.
     ///
     /// ```
@@ -479,6 +512,7 @@ impl fmt::Debug for Namespace {
         f.debug_struct("Namespace")
             .field("name", &self.name)
             .field("cookie", &self.cookie)
+            .field("transports", &self.transports)
             .field("settings", &self.settings)
             .field("has_condition", &self.condition.is_some())
             .finish_non_exhaustive()

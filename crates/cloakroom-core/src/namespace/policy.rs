@@ -31,6 +31,19 @@ pub enum CorruptPolicy {
     Fail,
 }
 
+/// What happens when a stored value is not of the type that is asked for, as after a deploy that has
+/// changed the type.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum DecodePolicy {
+    /// Reading it fails with [`SessionError::Decode`](crate::SessionError::Decode), which names the
+    /// key. The value stays.
+    #[default]
+    Fail,
+    /// It counts as no value, and it is an [`EventKind::Discarded`](crate::EventKind::Discarded).
+    /// It stays stored until the key is changed.
+    Discard,
+}
+
 /// What happens to a session when a token comes that a rotation has replaced, after its grace: the
 /// sign of a token that was copied, or of a client that was away.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

@@ -199,6 +199,17 @@ impl SessionHandle {
         namespace.is_ok_and(|namespace| namespace.store().is_none())
     }
 
+    /// What changes a session can't be done by a safe method where the namespace refuses it.
+    pub(super) fn check_method(&self, operation: &'static str) -> Result<(), SessionError> {
+        match self.0.ticket.is_read_only {
+            true => Err(SessionError::SafeMethod {
+                namespace: self.0.name().to_owned(),
+                operation,
+            }),
+            false => Ok(()),
+        }
+    }
+
     /// What needs a cookie can't be done when the head has been sent.
     pub(super) fn check_head(
         &self,

@@ -38,6 +38,7 @@ impl SessionHandle {
         SessionError: From<S::Error>,
     {
         let subject = subject.try_into()?;
+        self.check_method("login")?;
         self.check_replay("login")?;
         let mut live = self.0.live();
         self.check_head(&live, "login")?;
@@ -77,6 +78,7 @@ impl SessionHandle {
     /// # });
     /// ```
     pub fn end(&self) -> Result<(), SessionError> {
+        self.check_method("end")?;
         self.check_replay("end")?;
         let mut live = self.0.live();
         match live.base {
@@ -138,6 +140,7 @@ impl SessionHandle {
     /// # });
     /// ```
     pub fn rotate(&self) -> Result<Rotation<'_>, SessionError> {
+        self.check_method("rotate")?;
         self.check_replay("rotate")?;
         let mut live = self.0.live();
         self.check_head(&live, "rotate")?;
@@ -173,12 +176,33 @@ impl SessionHandle {
                 hint: "a session lasts at least a second; to end one, use end()",
             });
         }
+        self.check_method("persist")?;
         let mut live = self.0.live();
         self.check_head(&live, "persist")?;
         // As the record keeps it.
         let millis = u64::try_from(lifetime.as_millis()).unwrap_or(u64::MAX);
         live.changes.persist = Some(Duration::from_millis(millis));
         Ok(())
+    }
+
+    /// Forgets what this request has changed since the last save: values, a login, a rotation, a
+    /// lifetime, and the session that a CSRF token was given out for. An `end` stays.
+    ///
+    /// ```
+    /// # mod doc { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/docs/browser.rs")); }
+    /// # doc::example(async |session, _| {
+    /// session.insert("items", 3)?;
+    /// session.save().await?;
+    /// session.insert("items", 4)?;
+    /// session.revert();
+    /// assert_eq!(session.get("items")?, Some(3));
+    /// # Ok(())
+    /// # });
+    /// ```
+    pub fn revert(&self) {
+        let mut live = self.0.live();
+        live.changes = Changes::default();
+        live.size = None;
     }
 
     /// What a copy of a client-side session undoes is refused, unless that is accepted.

@@ -23,6 +23,7 @@ use crate::{
     namespace::CompiledNamespace,
     ticket::Ticket,
     token::Token,
+    transport::TransportSet,
 };
 
 /// One session of one request, shared by its handles.
@@ -55,8 +56,11 @@ pub(crate) struct Live {
     /// Ended while it is being committed: what the commit brings is ended too.
     pub(crate) ends_after_commit: bool,
     pub(crate) head_sent: bool,
-    /// The cookie to send with the head.
+    /// The token to send with the head.
     pub(crate) outgoing: Option<Outgoing>,
+    /// The transports by which the session came that was opened, where it can have come by
+    /// several. What has to be sent goes back by these.
+    pub(crate) brought: TransportSet,
 }
 
 /// Changes that are being committed.
@@ -144,6 +148,7 @@ impl SessionState {
                 ends_after_commit: false,
                 head_sent: false,
                 outgoing: None,
+                brought: TransportSet::NONE,
             }),
         })
     }

@@ -1,17 +1,24 @@
 //! The dictionary.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use bytes::Bytes;
+use cloakroom_store::SessionId;
 use serde::{Serialize, de::DeserializeOwned};
 
-use super::{handle::SessionHandle, state::Live};
+use super::{
+    handle::SessionHandle,
+    key::{KeyName, KeyOf},
+    state::{Live, SessionState},
+};
 use crate::{
     codec::{Codec, CodecFailure},
     commit::Claim,
     error::SessionError,
+    event::EventKind,
     frames::frame_length,
     journal::Step,
+    namespace::DecodePolicy,
 };
 
 impl SessionHandle {
@@ -30,14 +37,15 @@ impl SessionHandle {
     /// # Ok(())
     /// # });
     /// ```
-    pub fn get<T: DeserializeOwned>(&self, key: &str) -> Result<Option<T>, SessionError> {
+    pub fn get<T: DeserializeOwned>(&self, key: impl KeyOf<T>) -> Result<Option<T>, SessionError> {
+        let key = key.name();
         let value = {
             let mut live = self.0.live();
             live.changes.reads.add(key);
             live.copy_of_value(key)
         };
         // Decoding runs foreign code, so no lock is held.
-        value.map(|bytes| self.decode(key, &bytes)).transpose()
+        value.map_or(Ok(None), |bytes| self.decode(key, &bytes))
     }
 
     /// The value of a key, or the type's default when there is none.
@@ -55,7 +63,7 @@ impl SessionHandle {
     /// ```
     pub fn get_or_default<T: DeserializeOwned + Default>(
         &self,
-        key: &str,
+        key: impl KeyOf<T>,
     ) -> Result<T, SessionError> {
         self.get(key).map(Option::unwrap_or_default)
     }
@@ -79,7 +87,9 @@ impl SessionHandle {
     /// # Ok(())
     /// # });
     /// ```
-    pub fn insert(&self, key: &str, value: impl Serialize) -> Result<(), SessionError> {
+    pub fn insert<T: Serialize>(&self, key: impl KeyOf<T>, value: T) -> Result<(), SessionError> {
+        let key = key.name();
+        self.check_method("insert")?;
         let encoded = self.codec()?.encode(&value);
         let bytes = encoded.map_err(|failure| failure.of(key))?;
         let mut live = self.0.live();
@@ -103,7 +113,13 @@ impl SessionHandle {
     /// # Ok(())
     /// # });
     /// ```
-    pub fn remove(&self, key: &str) -> Result<bool, SessionError> {
+    pub fn remove(&self, key: impl KeyName) -> Result<bool, SessionError> {
+        self.check_method("remove")?;
+        self.remove_unchecked(key.name())
+    }
+
+    /// The same on any method.
+    pub(super) fn remove_unchecked(&self, key: &str) -> Result<bool, SessionError> {
         let mut live = self.0.live();
         if !live.contains(key) {
             return Ok(false);
@@ -129,7 +145,8 @@ impl SessionHandle {
     /// # Ok(())
     /// # });
     /// ```
-    pub fn take<T: DeserializeOwned>(&self, key: &str) -> Result<Option<T>, SessionError> {
+    pub fn take<T: DeserializeOwned>(&self, key: impl KeyOf<T>) -> Result<Option<T>, SessionError> {
+        let key = key.name();
         let value = self.get(key)?;
         self.remove(key)?;
         Ok(value)
@@ -147,7 +164,8 @@ impl SessionHandle {
     /// # });
     /// ```
     #[must_use]
-    pub fn contains(&self, key: &str) -> bool {
+    pub fn contains(&self, key: impl KeyName) -> bool {
+        let key = key.name();
         let mut live = self.0.live();
         live.changes.reads.add(key);
         live.contains(key)
@@ -227,7 +245,10 @@ impl SessionHandle {
         };
         pairs
             .into_iter()
-            .map(|(key, bytes)| self.decode(&key, &bytes).map(|value| (key, value)))
+            .filter_map(|(key, bytes)| {
+                let value = self.decode(&key, &bytes).transpose()?;
+                Some(value.map(|value| (key, value)))
+            })
             .collect()
     }
 
@@ -249,6 +270,7 @@ impl SessionHandle {
     /// # });
     /// ```
     pub fn clear(&self) -> Result<(), SessionError> {
+        self.check_method("clear")?;
         let mut live = self.0.live();
         if live.frames().is_none() && live.changes.journal.is_empty() {
             return Ok(());
@@ -287,13 +309,13 @@ impl SessionHandle {
     /// ```
     pub fn update<T, R>(
         &self,
-        key: &str,
+        key: impl KeyOf<T>,
         change: impl Fn(&mut T) -> R + Send + 'static,
     ) -> Result<R, SessionError>
     where
         T: Serialize + DeserializeOwned + Default,
     {
-        self.update_as(key, change, None)
+        self.update_as(key.name(), change, None)
     }
 
     fn update_as<T, R>(
@@ -305,11 +327,18 @@ impl SessionHandle {
     where
         T: Serialize + DeserializeOwned + Default,
     {
+        self.check_method("update")?;
         let codec = self.codec()?;
+        let discards = self.discards(key);
         let run = move |before: Option<&[u8]>| {
-            let mut value: T = match before {
-                Some(bytes) => codec.decode(bytes)?,
-                None => T::default(),
+            let decoded = before.map(|bytes| codec.decode(bytes)).transpose();
+            let mut value: T = match (decoded, &discards) {
+                (Ok(value), _) => value.unwrap_or_default(),
+                (Err(_), Some(discarding)) => {
+                    discarding.tell();
+                    T::default()
+                }
+                (Err(failure), None) => return Err(failure),
             };
             let untouched = match before {
                 Some(_) => None,
@@ -351,7 +380,7 @@ impl SessionHandle {
     /// ```
     pub async fn update_now<T, R>(
         &self,
-        key: &str,
+        key: impl KeyOf<T>,
         change: impl Fn(&mut T) -> R + Send + 'static,
     ) -> Result<R, SessionError>
     where
@@ -363,7 +392,7 @@ impl SessionHandle {
         let last = returned.clone();
         let claim = Claim::default();
         let change = move |value: &mut T| last.set(change(value));
-        self.update_as(key, change, Some(&claim))?;
+        self.update_as(key.name(), change, Some(&claim))?;
         self.save().await?;
         let returned = claim.is_stored().then(|| returned.take()).flatten();
         returned.ok_or_else(|| self.ended())
@@ -391,6 +420,15 @@ impl SessionHandle {
     /// ```
     pub async fn take_once<T: DeserializeOwned>(
         &self,
+        key: impl KeyOf<T>,
+    ) -> Result<Option<T>, SessionError> {
+        self.check_method("take_once")?;
+        self.claim(key.name()).await
+    }
+
+    /// The same on any method.
+    pub(super) async fn claim<T: DeserializeOwned>(
+        &self,
         key: &str,
     ) -> Result<Option<T>, SessionError> {
         self.check_replay("take_once")?;
@@ -413,12 +451,12 @@ impl SessionHandle {
             return Err(self.ended());
         }
         let bytes = taken.take().flatten();
-        bytes.map(|bytes| self.decode(key, &bytes)).transpose()
+        bytes.map_or(Ok(None), |bytes| self.decode(key, &bytes))
     }
 
     /// Runs a change without a lock, and again if another task has changed the value meanwhile. The
     /// claim learns whether it is stored: another task of this request may commit it, or in vain.
-    fn journal_update<R>(
+    pub(super) fn journal_update<R>(
         &self,
         key: &str,
         run: impl Fn(Option<&[u8]>) -> Result<(R, Option<Bytes>), CodecFailure> + Send + 'static,
@@ -448,13 +486,43 @@ impl SessionHandle {
         })
     }
 
-    fn codec(&self) -> Result<Codec, SessionError> {
+    /// Whether what one request takes no other gets: not where the session is in its cookie.
+    pub(super) fn has_store(&self) -> bool {
+        let namespace = self.0.namespace();
+        namespace.is_ok_and(|namespace| namespace.store().is_some())
+    }
+
+    pub(super) fn codec(&self) -> Result<Codec, SessionError> {
         self.0.namespace().map(|namespace| namespace.settings.codec)
     }
 
-    fn decode<T: DeserializeOwned>(&self, key: &str, bytes: &[u8]) -> Result<T, SessionError> {
-        let decoded = self.codec()?.decode(bytes);
-        decoded.map_err(|failure| failure.of(key))
+    /// `None` when the value is of another type and counts as none.
+    fn decode<T: DeserializeOwned>(
+        &self,
+        key: &str,
+        bytes: &[u8],
+    ) -> Result<Option<T>, SessionError> {
+        let failure = match self.codec()?.decode(bytes) {
+            Ok(value) => return Ok(Some(value)),
+            Err(failure) => failure,
+        };
+        match self.discards(key) {
+            Some(discarding) => {
+                discarding.tell();
+                Ok(None)
+            }
+            None => Err(failure.of(key)),
+        }
+    }
+
+    /// Whether a value of another type counts as none.
+    fn discards(&self, key: &str) -> Option<Discarding> {
+        let policy = self.0.config()?.settings.on_undecodable;
+        (policy == DecodePolicy::Discard).then(|| Discarding {
+            session: Arc::downgrade(&self.0),
+            id: self.id(),
+            key: key.to_owned(),
+        })
     }
 
     /// Refuses a change that makes the session too large, and notes its new size.
@@ -503,6 +571,28 @@ impl SessionHandle {
 
 /// A closure that changes its own key by another way than its argument would run for ever.
 const MAX_RUNS: usize = 100;
+
+/// Tells that a value is discarded, without the lock of the session, which a commit may hold then.
+/// Weak, since the session's journal may hold it.
+struct Discarding {
+    session: Weak<SessionState>,
+    id: Option<SessionId>,
+    key: String,
+}
+
+impl Discarding {
+    fn tell(&self) {
+        if let Some(session) = self.session.upgrade() {
+            let engine = session.engine();
+            engine.emit_key(
+                session.name(),
+                self.id,
+                &self.key,
+                EventKind::Discarded,
+            );
+        }
+    }
+}
 
 /// What a closure returned when it ran last.
 struct Last<R>(Arc<Mutex<Option<R>>>);

@@ -131,9 +131,16 @@ impl RequestHead for Request {
 pub struct Response {
     pub set_cookie: Vec<String>,
     pub vary: Vec<String>,
+    pub others: Vec<(&'static str, String)>,
 }
 
 impl Response {
+    /// The value of another header.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        let found = self.others.iter().find(|(other, _)| *other == name);
+        found.map(|(_, value)| &**value)
+    }
+
     fn of(&mut self, header: ResponseHeader) -> Option<&mut Vec<String>> {
         match header {
             ResponseHeader::SetCookie => Some(&mut self.set_cookie),
@@ -147,10 +154,10 @@ impl ResponseHead for Response {
     fn values(&self, _: ResponseHeader, _: &mut dyn FnMut(&[u8])) {}
 
     fn append(&mut self, header: ResponseHeader, value: Cow<'static, str>) {
-        let values = self.of(header);
-        values
-            .into_iter()
-            .for_each(|values| values.push(value.to_string()));
+        match self.of(header) {
+            Some(values) => values.push(value.into_owned()),
+            None => self.others.push((header.name(), value.into_owned())),
+        }
     }
 
     fn replace(&mut self, header: ResponseHeader, value: Cow<'static, str>) {

@@ -271,8 +271,8 @@ fn a_manager_tells_its_namespaces_without_loading() {
     assert_eq!(
         told,
         [
-            ("a", "__Host-a", false, false),
-            ("b", "__Host-b", true, false)
+            ("a", Some("__Host-a"), false, false),
+            ("b", Some("__Host-b"), true, false)
         ]
     );
     let limits: Vec<_> = manager.namespaces().map(|n| n.limits()).collect();

@@ -2,10 +2,10 @@
 
 use std::fmt::Write;
 
-use cloakroom_core::{Namespace, Token};
+use cloakroom_core::{Namespace, ResponseHeader, Token, Transport};
 use cloakroom_testkit::Fault;
 
-use crate::support::{ACCOUNT, Browser, COOKIE, Captured, World};
+use crate::support::{ACCOUNT, Browser, COOKIE, Captured, Request, World};
 
 const VALUE: &str = "hunter2-is-the-value";
 
@@ -74,6 +74,36 @@ async fn cve_2023_20866_a_whole_run_shows_neither_secrets_nor_values() {
         assert!(text.contains(level), "nothing was captured at {level}");
     }
     assert!(text.contains("namespace=\"account\""), "{text}");
+}
+
+#[tokio::test]
+async fn a_run_in_headers_shows_no_token() {
+    let captured = Captured::begin();
+    let world = World::with(|n| n.transports([Transport::bearer(), Transport::header("x-s")]));
+    let (mut tokens, mut shown) = (Vec::new(), String::new());
+    let mut request = Request::default();
+    for round in 0..5 {
+        let flight = world.begin_with(request.clone());
+        let session = flight.open(ACCOUNT).await;
+        session.insert("password", VALUE).unwrap();
+        match round {
+            1 => session.login("alice").unwrap(),
+            2 => session.rotate().unwrap().revoke(),
+            3 => world
+                .faults
+                .fail_next(cloakroom_store::Operation::Replace, Fault::Timeout),
+            _ => {}
+        }
+        write!(shown, "{session:?} {:?}", flight.sessions).unwrap();
+        let response = flight.finish().await;
+        for token in response.all(ResponseHeader::Other("x-session-token")) {
+            request = Request::default().header("authorization", format!("Bearer {token}"));
+            tokens.push(token.to_owned());
+        }
+    }
+    assert_eq!(tokens.len(), 3);
+    assert_hidden(&captured.text(), &tokens);
+    assert_hidden(&shown, &tokens);
 }
 
 #[tokio::test]

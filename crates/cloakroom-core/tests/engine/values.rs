@@ -1,6 +1,6 @@
 //! The session as a dictionary.
 
-use cloakroom_core::{Codec, SessionError};
+use cloakroom_core::{Codec, DecodePolicy, EventKind, SessionError, SessionHandle};
 use serde::{Deserialize, Serialize};
 
 use crate::support::{Browser, World};
@@ -198,4 +198,38 @@ async fn a_failed_insert_leaves_a_first_visit_without_a_record() {
     session.insert("large", "x".repeat(100)).unwrap_err();
     browser.receive(&flight.finish().await);
     assert_eq!(world.calls(), []);
+}
+
+#[tokio::test]
+async fn a_value_of_another_type_counts_as_none_where_that_is_asked_for() {
+    let world = World::with(|namespace| namespace.on_undecodable(DecodePolicy::Discard));
+    let mut browser = Browser::new();
+    let old = |s: &SessionHandle| {
+        s.insert("items", "3 apples")?;
+        s.insert("hits", 3)
+    };
+    browser.visit(&world, old).await;
+    let (_flight, session) = world.open(&browser).await;
+    assert_eq!(session.get::<Vec<String>>("items").unwrap(), None);
+    assert_eq!(world.events.count(EventKind::Discarded), 1);
+    assert_eq!(session.entries::<u32>().unwrap(), [("hits".to_owned(), 3)]);
+    // Reading it has not changed it.
+    let text = browser.read::<String>(&world, "items").await;
+    assert_eq!(text.as_deref(), Some("3 apples"));
+    let push = |s: &SessionHandle| s.update("items", |items: &mut Vec<u32>| items.push(7));
+    browser.visit(&world, push).await;
+    assert_eq!(browser.read(&world, "items").await, Some(vec![7]));
+}
+
+#[tokio::test]
+async fn a_discarded_value_that_comes_while_an_update_is_under_way_is_replayed_on() {
+    let world = World::with(|namespace| namespace.on_undecodable(DecodePolicy::Discard));
+    let mut browser = Browser::known_to(&world).await;
+    let (flight, session) = world.open(&browser).await;
+    let push = |items: &mut Vec<u32>| items.push(7);
+    session.update("items", push).unwrap();
+    browser.visit(&world, |s| s.insert("items", "text")).await;
+    flight.finish().await;
+    assert_eq!(browser.read(&world, "items").await, Some(vec![7]));
+    assert!(world.events.has(EventKind::Discarded));
 }

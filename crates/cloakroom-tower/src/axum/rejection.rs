@@ -1,14 +1,14 @@
 use std::{error::Error, fmt};
 
 use axum_core::response::{IntoResponse, Response};
-use cloakroom_core::SessionError;
+use cloakroom_core::{SessionError, SessionRedirect};
 use http::{HeaderValue, StatusCode, header};
 
 /// A [`SessionError`] as a response. Handlers return it, and `?` makes it.
 ///
 /// The client gets a status and a sentence. The log gets what answers 500 or more, but for what it
 /// has already: of a store that fails the engine tells when it happens, whatever a handler makes of
-/// that.
+/// that. A [`SessionError::Redirect`] redirects the client.
 #[derive(Debug)]
 pub struct SessionRejection(SessionError);
 
@@ -68,6 +68,25 @@ impl IntoResponse for SessionRejection {
             _ => "Something is wrong with the session.\n",
         };
         let no_store = [(header::CACHE_CONTROL, HeaderValue::from_static("no-store"))];
-        (status, no_store, message).into_response()
+        match &self.0 {
+            SessionError::Redirect { to, .. } => (no_store, redirect(to)).into_response(),
+            _ => (status, no_store, message).into_response(),
+        }
     }
+}
+
+/// To the same page with a session in its address, which no other page is to learn.
+fn redirect(to: &SessionRedirect) -> Response {
+    let Ok(mut location) = HeaderValue::from_bytes(to.location().as_bytes()) else {
+        return StatusCode::BAD_REQUEST.into_response();
+    };
+    location.set_sensitive(true);
+    let headers = [
+        (header::LOCATION, location),
+        (
+            header::REFERRER_POLICY,
+            HeaderValue::from_static("no-referrer"),
+        ),
+    ];
+    (StatusCode::FOUND, headers).into_response()
 }

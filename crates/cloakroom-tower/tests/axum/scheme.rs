@@ -49,3 +49,32 @@ fn a_request_is_seen_as_it_was_sent() {
     assert_eq!(values, [b"a=1", b"b=2"]);
     assert!(view.header_is("cookie", "b=2") && !view.header_is("cookie", "b"));
 }
+
+#[test]
+fn the_host_is_that_of_the_target_where_it_has_one() {
+    for (target, header, expected) in [
+        ("/", Some("shop.example"), vec!["shop.example"]),
+        (
+            "https://shop.example:8443/",
+            None,
+            vec!["shop.example:8443"],
+        ),
+        (
+            "https://u@shop.example/",
+            Some("other"),
+            vec!["shop.example"],
+        ),
+        ("/", None, vec![]),
+    ] {
+        let mut request = Request::get(target);
+        if let Some(host) = header {
+            request = request.header("host", host);
+        }
+        let request = request.body(()).unwrap();
+        let mut hosts = Vec::new();
+        RequestView::from(&request).header("host", &mut |host| {
+            hosts.push(String::from_utf8(host.to_vec()).unwrap());
+        });
+        assert_eq!(hosts, expected);
+    }
+}

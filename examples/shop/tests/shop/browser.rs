@@ -3,7 +3,12 @@
 use std::{collections::BTreeMap, net::SocketAddr, sync::Arc};
 
 use http_body_util::{BodyExt, Full};
-use hyper::{HeaderMap, Request, StatusCode, body::Bytes, client::conn::http1, header};
+use hyper::{
+    HeaderMap, Request, StatusCode,
+    body::Bytes,
+    client::conn::http1,
+    header::{self, HeaderName},
+};
 use hyper_util::rt::TokioIo;
 use serde_json::Value;
 use tokio::{
@@ -70,6 +75,7 @@ impl Reply {
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Browser {
     pub(crate) cookies: BTreeMap<String, String>,
+    pub(crate) languages: &'static str,
 }
 
 impl Browser {
@@ -112,7 +118,11 @@ impl Browser {
         let is_sent = |name: &str| matches!(door, Door::Https(_)) || !name.starts_with("__");
         let cookies = self.cookies.iter().filter(|(name, _)| is_sent(name));
         let cookies: Vec<_> = cookies.map(|(n, value)| format!("{n}={value}")).collect();
-        let reply = send(door, method, path, &cookies.join("; "), form).await?;
+        let headers = [
+            (header::COOKIE, cookies.join("; ")),
+            (header::ACCEPT_LANGUAGE, self.languages.to_owned()),
+        ];
+        let reply = send_with(door, method, path, headers, form).await?;
         for cookie in reply.set_cookies() {
             let (name, rest) = cookie.split_once('=').unwrap();
             let (value, attributes) = rest.split_once(';').unwrap();
@@ -134,14 +144,33 @@ pub(crate) async fn send(
     cookies: &str,
     form: &str,
 ) -> Result<Reply, Failure> {
+    send_with(
+        door,
+        method,
+        path,
+        [(header::COOKIE, cookies.to_owned())],
+        form,
+    )
+    .await
+}
+
+async fn send_with(
+    door: Door,
+    method: &str,
+    path: &str,
+    headers: impl IntoIterator<Item = (HeaderName, String)>,
+    form: &str,
+) -> Result<Reply, Failure> {
     let (Door::Http(address) | Door::Https(address)) = door;
-    let request = Request::builder()
+    let mut request = Request::builder()
         .method(method)
         .uri(path)
         .header(header::HOST, address.to_string())
-        .header(header::COOKIE, cookies)
-        .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
-        .body(Full::from(form.to_owned()))?;
+        .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded");
+    for (name, value) in headers {
+        request = request.header(name, value);
+    }
+    let request = request.body(Full::from(form.to_owned()))?;
     let stream = TcpStream::connect(address).await?;
     match door {
         Door::Http(_) => exchange(stream, request).await,

@@ -38,7 +38,8 @@ async fn who_only_looks_leaves_nothing() {
     for path in ["/", "/cart", "/login", "/state"] {
         let reply = browser.get(shop.secure(), path).await;
         assert_eq!(reply.status, StatusCode::OK);
-        assert_eq!(reply.headers[header::VARY], "Cookie");
+        let vary = reply.headers.get_all(header::VARY).iter();
+        assert!(vary.into_iter().any(|value| value == "Cookie"), "{path}");
         assert!(reply.set_cookies().is_empty());
     }
     browser.post(shop.plain(), "/cart/remove/coat").await;

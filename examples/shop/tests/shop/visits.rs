@@ -119,3 +119,34 @@ async fn the_state_shows_one_session_or_all() {
     assert_eq!(all["cart"], cart);
     assert_eq!(all["prefs"]["is_new"], true);
 }
+
+#[tokio::test]
+async fn the_browser_says_the_language_until_the_visitor_does() {
+    let data = tempfile::tempdir().unwrap();
+    let shop = Shop::start(data.path());
+    let mut browser = Browser {
+        languages: "de-AT, en;q=0.5",
+        ..Browser::default()
+    };
+    let page = browser.get(shop.plain(), "/").await;
+    assert!(page.body.contains("In den Warenkorb"), "{}", page.body);
+    let vary: Vec<_> = page.headers.get_all("vary").iter().collect();
+    assert_eq!(vary, ["Accept-Language", "Cookie"]);
+    assert!(page.set_cookies().is_empty());
+
+    browser.post(shop.plain(), "/language/en").await;
+    let page = browser.get(shop.plain(), "/").await.body;
+    assert!(page.contains("Add to cart"), "{page}");
+}
+
+#[tokio::test]
+async fn a_message_is_shown_once() {
+    let data = tempfile::tempdir().unwrap();
+    let shop = Shop::start(data.path());
+    let mut browser = Browser::default();
+    browser.login(&shop, "demo").await;
+    let page = browser.get(shop.secure(), "/account").await.body;
+    assert!(page.contains("You are logged in."), "{page}");
+    let page = browser.get(shop.secure(), "/account").await.body;
+    assert!(!page.contains("You are logged in."), "{page}");
+}

@@ -5,8 +5,12 @@ use cloakroom_core::{RequestHead, ResponseHead, ResponseHeader, Scheme};
 /// A request's head.
 #[derive(Clone, Default)]
 pub(crate) struct Request {
+    /// `GET` when it is empty.
+    pub(crate) method: String,
     pub(crate) path: String,
     pub(crate) query: Option<String>,
+    /// The path that the client has sent, where it is another.
+    pub(crate) target_path: Option<String>,
     pub(crate) scheme: Scheme,
     headers: Vec<(String, Vec<u8>)>,
 }
@@ -17,6 +21,21 @@ impl Request {
         self
     }
 
+    /// Of a path, and a query string where there is one.
+    pub(crate) fn to(method: &str, target: &str) -> Self {
+        let (path, query) = match target.split_once('?') {
+            Some((path, query)) => (path, Some(query.to_owned())),
+            None => (target, None),
+        };
+        Self {
+            method: method.to_owned(),
+            path: path.to_owned(),
+            query,
+            scheme: Scheme::Https,
+            ..Self::default()
+        }
+    }
+
     pub(crate) fn cookie(value: impl Into<Vec<u8>>) -> Self {
         Self::default().header("cookie", value)
     }
@@ -24,11 +43,18 @@ impl Request {
 
 impl RequestHead for Request {
     fn method(&self) -> &str {
-        "GET"
+        match &*self.method {
+            "" => "GET",
+            method => method,
+        }
     }
 
     fn path(&self) -> &str {
         &self.path
+    }
+
+    fn target_path(&self) -> &str {
+        self.target_path.as_deref().unwrap_or(&self.path)
     }
 
     fn query(&self) -> Option<&str> {

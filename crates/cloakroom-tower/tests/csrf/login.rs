@@ -1,0 +1,133 @@
+//! A login form that is protected: nobody is logged in by another site, as somebody else.
+
+use axum::{Router, response::Html, routing::get};
+use cloakroom_core::CsrfRefusal;
+use cloakroom_tower::{CsrfForm, CsrfLayer, Session, SessionLayer, SessionRejection};
+use serde::Deserialize;
+
+use crate::browser::{Account, Browser, manager};
+
+#[derive(Deserialize)]
+struct Login {
+    name: String,
+    password: String,
+}
+
+async fn form(account: Session<Account>) -> Result<Html<String>, SessionRejection> {
+    let form = account.csrf().open_form("/login")?;
+    let fields = "<input name=name><input name=password type=password>";
+    Ok(Html(format!(
+        "{form}{fields}<button>Log in</button></form>"
+    )))
+}
+
+async fn login(
+    account: Session<Account>,
+    form: CsrfForm<Login, Account>,
+) -> Result<String, SessionRejection> {
+    if form.password != "secret" {
+        return Ok("wrong password".to_owned());
+    }
+    account.login(form.name.as_str())?;
+    Ok(account.csrf().hidden_field()?) // the next page has a form too
+}
+
+async fn who(account: Session<Account>) -> String {
+    account
+        .subject()
+        .map_or("nobody".to_owned(), |subject| subject.to_string())
+}
+
+fn browser() -> Browser {
+    let (manager, _, _) = manager();
+    let app = Router::new()
+        .route("/login", get(form).post(login))
+        .route("/who", get(who))
+        .layer(CsrfLayer::new())
+        .layer(SessionLayer::new(manager));
+    Browser::new(app)
+}
+
+fn fields(token: &str) -> String {
+    format!("csrf_token={token}&name=ann&password=secret")
+}
+
+#[tokio::test]
+async fn the_form_logs_in_and_its_token_is_void_then() {
+    let mut browser = browser();
+    let page = browser.get("/login").await;
+    assert!(
+        page.text
+            .starts_with(r#"<form method="post" action="/login"><input type="hidden""#)
+    );
+    assert!(
+        page.headers.contains_key("set-cookie"),
+        "the token needs a session"
+    );
+    assert_eq!(page.headers["cache-control"], "no-store");
+    let token = page.token().to_owned();
+    let wrong = format!("csrf_token={token}&name=ann&password=guess");
+    assert_eq!(
+        browser.post_form("/login", wrong).await.text,
+        "wrong password"
+    );
+    let welcome = browser.post_form("/login", fields(&token)).await;
+    assert_eq!(welcome.status, 200);
+    assert_eq!(browser.get("/who").await.text, "ann");
+    let again = browser.post_form("/login", fields(&token)).await;
+    assert_eq!(again.refusal, Some(CsrfRefusal::WrongToken));
+    let next = browser.post_form("/login", fields(welcome.token())).await;
+    assert_eq!(next.status, 200, "a token of the page behind the login");
+}
+
+#[tokio::test]
+async fn another_site_logs_nobody_in() {
+    // The attacker has a session and a token of their own, and makes the victim's browser post it.
+    let victims = browser();
+    let mut attacker = victims.clone();
+    let token = attacker.get("/login").await.token().to_owned();
+    for has_visited in [false, true] {
+        let mut victim = victims.clone();
+        if has_visited {
+            victim.get("/login").await;
+        }
+        // An old browser that says nothing of the origin.
+        let request = victim
+            .request("POST", "/login")
+            .header("content-type", crate::browser::FORM);
+        let answer = victim.send(request, fields(&token)).await;
+        assert_eq!(answer.status, 403);
+        // One of today.
+        let request = victim
+            .request("POST", "/login")
+            .header("content-type", crate::browser::FORM)
+            .header("sec-fetch-site", "cross-site")
+            .header("origin", "https://evil.example");
+        let answer = victim.send(request, fields(&token)).await;
+        assert_eq!(answer.refusal, Some(CsrfRefusal::CrossOrigin));
+        assert_eq!(victim.get("/who").await.text, "nobody");
+    }
+}
+
+#[tokio::test]
+async fn two_tabs_have_tokens_of_their_own_until_one_logs_in() {
+    let mut browser = browser();
+    let one = browser.get("/login").await.token().to_owned();
+    let other = browser.get("/login").await.token().to_owned();
+    assert_ne!(one, other);
+    let answer = browser.post_form("/login", fields(&one)).await;
+    assert_eq!(answer.status, 200);
+    // The other tab is from before the login.
+    assert_eq!(
+        browser.post_form("/login", fields(&other)).await.status,
+        403
+    );
+    let answer = browser.get("/login").await;
+    assert_eq!(
+        browser
+            .post_form("/login", fields(answer.token()))
+            .await
+            .status,
+        200
+    );
+}

@@ -1,0 +1,8 @@
+//! Transports besides the cookie, over a socket: what a client sends and gets byte by byte.
+#![cfg(feature = "axum")]
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "helpers of tests")]
+
+mod client;
+mod mobile;
+mod nesting;
+mod pesto;
