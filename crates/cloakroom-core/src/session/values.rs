@@ -584,12 +584,7 @@ impl Discarding {
     fn tell(&self) {
         if let Some(session) = self.session.upgrade() {
             let engine = session.engine();
-            engine.emit_key(
-                session.name(),
-                self.id,
-                &self.key,
-                EventKind::Discarded,
-            );
+            engine.emit_key(session.name(), self.id, &self.key, EventKind::Discarded);
         }
     }
 }
