@@ -35,6 +35,7 @@
 //!
 //! [cloakroom]: https://docs.rs/cloakroom
 
+mod browser;
 mod child;
 mod clock;
 mod conformance;
@@ -49,6 +50,7 @@ mod service;
 mod spy;
 mod watch;
 
+pub use browser::TestBrowser;
 pub use child::{child, child_task};
 pub use clock::{TestClock, TestRandom};
 pub use conformance::{BrokenRule, Conformance, Outcome, Report, Skipped};

@@ -124,6 +124,8 @@ mod guide {
     struct Keys;
     #[doc = include_str!("../../../docs/proxy.md")]
     struct Proxy;
+    #[doc = include_str!("../../../docs/testing.md")]
+    struct Testing;
     #[doc = include_str!("../../../docs/transports.md")]
     struct Transports;
     #[cfg(feature = "settings")]
