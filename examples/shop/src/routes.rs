@@ -11,7 +11,7 @@ use axum::{
     routing::{get, post},
 };
 use cloakroom::{
-    Clock, Level, Session, SessionError, SessionLayer, SessionManager, SessionRejection,
+    Clock, CsrfLayer, Level, Session, SessionError, SessionLayer, SessionManager, SessionRejection,
     SessionSummary, SystemClock,
     store::{SessionId, Subject},
 };
@@ -46,6 +46,8 @@ pub(crate) fn router(sessions: SessionManager, https: SocketAddr) -> Router {
         .route("/state", get(state::all))
         .route("/state/{namespace}", get(state::one))
         .route("/style.css", get(style))
+        // No other site makes a visitor's browser buy, log in or log out.
+        .layer(CsrfLayer::new())
         .layer(SessionLayer::new(sessions))
         .with_state(https)
 }

@@ -1,5 +1,6 @@
 //! The session as the application uses it.
 
+mod claims;
 mod csrf;
 mod flash;
 mod handle;

@@ -1,6 +1,6 @@
 //! Messages for the next page.
 
-use cloakroom_core::{Flash, Key, Level, Namespace, SessionError, SessionHandle, SessionManager};
+use cloakroom_core::{Flash, Key, Level, SessionError, SessionHandle};
 use cloakroom_store::Operation::{Create, Load, Replace};
 use serde::{Deserialize, Serialize};
 
@@ -240,7 +240,7 @@ async fn a_value_that_is_no_queue_is_an_error_and_stays() {
 #[cfg(feature = "client-side")]
 #[tokio::test]
 async fn in_a_client_side_session_messages_go_with_the_response() {
-    use cloakroom_core::{KeyRing, SecretKey};
+    use cloakroom_core::{KeyRing, Namespace, SecretKey, SessionManager};
     let keys = KeyRing::new(SecretKey::generate().unwrap());
     let namespace = Namespace::in_cookie(crate::support::ACCOUNT, &keys);
     let manager: SessionManager = SessionManager::builder()

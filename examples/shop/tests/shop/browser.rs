@@ -154,7 +154,7 @@ pub(crate) async fn send(
     .await
 }
 
-async fn send_with(
+pub(crate) async fn send_with(
     door: Door,
     method: &str,
     path: &str,

@@ -1,9 +1,12 @@
 //! What a page costs, in headers and files.
 
-use hyper::{StatusCode, header};
+use hyper::{
+    StatusCode,
+    header::{self, HeaderName},
+};
 
 use crate::{
-    browser::Browser,
+    browser::{Browser, send_with},
     process::{Shop, files, sessions},
 };
 
@@ -65,5 +68,22 @@ async fn each_session_has_a_cookie_of_its_own() {
         // It counts from the moment when the session was begun.
         assert!((days * 86_400 - 5..=days * 86_400).contains(&age), "{age}");
         assert_eq!(reply.headers[header::CACHE_CONTROL], "no-store");
+    }
+}
+
+#[tokio::test]
+async fn no_other_site_makes_a_browser_change_anything() {
+    let data = tempfile::tempdir().unwrap();
+    let shop = Shop::start(data.path());
+    for (site, status) in [
+        ("cross-site", StatusCode::FORBIDDEN),
+        ("same-site", StatusCode::FORBIDDEN),
+        ("same-origin", StatusCode::SEE_OTHER),
+    ] {
+        let from = HeaderName::from_static("sec-fetch-site");
+        let headers = [(from, site.to_owned())];
+        let form = "username=demo&password=demo";
+        let reply = send_with(shop.secure(), "POST", "/login", headers, form);
+        assert_eq!(reply.await.unwrap().status, status, "{site}");
     }
 }
