@@ -63,8 +63,8 @@ pub use cloakroom_core::{
     ReadOnlySession, ReplacedTokenPolicy, RequestHead, RequestSessions, ResponseHead,
     ResponseHeader, Rotation, SameSite, SaveMode, Scheme, SessionError, SessionHandle,
     SessionManager, SessionManagerBuilder, SessionPage, SessionRedirect, SessionSummary, Subjects,
-    Sweeper, Sweeping, SystemClock, Token, TokenTransport, Transport, TransportInfo, VoidReason,
-    days, hours, minutes,
+    Sweeper, Sweeping, SystemClock, Token, TokenTransport, Transport, TransportInfo, Unopened,
+    VoidReason, days, hours, minutes,
 };
 #[cfg(feature = "client-side")]
 pub use cloakroom_core::{KeyError, KeyId, KeyRing, SecretKey};
@@ -112,10 +112,15 @@ mod guide {
     struct GettingStarted;
     #[doc = include_str!("../../../docs/namespaces.md")]
     struct Namespaces;
+    #[cfg(feature = "file")]
+    #[doc = include_str!("../../../docs/composite.md")]
+    struct Composite;
     #[doc = include_str!("../../../docs/values.md")]
     struct Values;
     #[doc = include_str!("../../../docs/flash.md")]
     struct Flash;
+    #[doc = include_str!("../../../docs/csrf.md")]
+    struct Csrf;
     #[doc = include_str!("../../../docs/login.md")]
     struct Login;
     #[doc = include_str!("../../../docs/streaming.md")]
@@ -128,6 +133,10 @@ mod guide {
     struct Testing;
     #[doc = include_str!("../../../docs/transports.md")]
     struct Transports;
+    #[doc = include_str!("../../../docs/moving.md")]
+    struct Moving;
+    #[doc = include_str!("../../../docs/four-systems.md")]
+    struct FourSystems;
     #[cfg(feature = "settings")]
     #[doc = include_str!("../../../docs/settings.md")]
     struct Settings;
