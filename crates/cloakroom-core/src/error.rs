@@ -321,6 +321,7 @@ impl Error for ConfigError {}
 /// let problem = &error.problems()[0];
 /// assert_eq!(problem.namespace(), None); // it is about the manager
 /// assert_eq!(problem.setting(), "namespace");
+/// assert_eq!(problem.message(), "there is none: add one");
 /// assert_eq!(problem.to_string(), "namespace: there is none: add one");
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -337,10 +338,17 @@ impl ConfigProblem {
         self.namespace.as_deref()
     }
 
-    /// The setting that it is about.
+    /// The setting that it is about; of a cookie which of its settings, such as `cookie.domain`.
     #[must_use]
     pub const fn setting(&self) -> &'static str {
         self.setting
+    }
+
+    /// What is wrong, and what to do: without the namespace and the setting, for whoever names
+    /// these in a way of their own.
+    #[must_use]
+    pub fn message(&self) -> &str {
+        &self.message
     }
 }
 

@@ -12,9 +12,17 @@ use crate::{
     error::Problems,
     no_store::NoStore,
     open,
-    plan::{Keeper, NamespacePlan, Plan, unknown_name},
+    plan::{Keeper, NamespacePlan, Plan, StorePlan, unknown_name},
     rings::Rings,
+    tls::Tls,
 };
+
+/// What lies in files and variables of its own.
+pub(crate) struct Loaded {
+    rings: Rings,
+    /// Of the stores that namespaces use, by their names.
+    tls: BTreeMap<String, Tls>,
+}
 
 /// Finds what the engine would complain of, with stores that keep nothing. `may_generate` says
 /// whether keys that are to be made are made.
@@ -22,10 +30,16 @@ pub(crate) fn check(
     settings: &Settings,
     plan: &Plan,
     may_generate: bool,
-) -> Result<Rings, SettingsError> {
+) -> Result<Loaded, SettingsError> {
     let mut problems = Problems::default();
     check_names(settings, plan, &mut problems);
-    let rings = Rings::load(plan, settings.environment(), may_generate, &mut problems);
+    let environment = settings.environment();
+    let rings = Rings::load(plan, environment, may_generate, &mut problems);
+    let mut tls = BTreeMap::new();
+    for store in plan.stores.iter().filter(|store| is_used(store, plan)) {
+        let loaded = Tls::load(&store.tls, environment, &mut problems);
+        tls.insert(store.name.clone(), loaded);
+    }
     let store = NoStore.into_any();
     let mut builder = with_deadlines(plan);
     for namespace in &plan.namespaces {
@@ -39,23 +53,26 @@ pub(crate) fn check(
         report(&error, plan, may_be_empty, &mut problems);
     }
     problems.into_result()?;
-    Ok(rings)
+    Ok(Loaded { rings, tls })
+}
+
+fn is_used(store: &StorePlan, plan: &Plan) -> bool {
+    let uses = |namespace: &NamespacePlan| matches!(&namespace.keeper, Keeper::Store(name) if *name == store.name);
+    plan.namespaces.iter().any(uses)
 }
 
 /// Opens the stores.
 pub(crate) async fn build(
     mut settings: Settings,
     plan: Plan,
-    rings: Rings,
+    loaded: Loaded,
 ) -> Result<ConfiguredSessions, SettingsError> {
+    let Loaded { rings, mut tls } = loaded;
     let mut problems = Problems::default();
     let mut stores: BTreeMap<String, AnyStore> = BTreeMap::new();
-    for store in &plan.stores {
-        let uses = |namespace: &NamespacePlan| matches!(&namespace.keeper, Keeper::Store(name) if *name == store.name);
-        if !plan.namespaces.iter().any(uses) {
-            continue;
-        }
-        match open::open(store).await {
+    for store in plan.stores.iter().filter(|store| is_used(store, &plan)) {
+        let tls = tls.remove(&store.name).unwrap_or_default();
+        match open::open(store, tls).await {
             Ok(opened) => drop(stores.insert(store.name.clone(), opened)),
             Err(message) => {
                 problems.add(store.place.origin.clone(), &store.place.path, message);
@@ -147,11 +164,6 @@ fn report(error: &ConfigError, plan: &Plan, may_be_empty: bool, problems: &mut P
             continue;
         }
         let place = plan.place(problem.namespace(), problem.setting());
-        let text = problem.to_string();
-        let before = format!("{}: ", problem.setting());
-        let message = text
-            .split_once(&before)
-            .map_or(text.as_str(), |(_, message)| message);
-        problems.add(place.origin, &place.path, message);
+        problems.add(place.origin, &place.path, problem.message());
     }
 }

@@ -75,6 +75,7 @@
 mod build;
 mod configured;
 mod error;
+mod file_mode;
 mod no_store;
 mod open;
 mod origin;
@@ -83,6 +84,7 @@ mod rings;
 mod schema;
 mod settings;
 mod source;
+mod tls;
 mod tree;
 
 pub use configured::ConfiguredSessions;

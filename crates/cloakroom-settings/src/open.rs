@@ -17,15 +17,18 @@ use cloakroom_core::store::AnyStore;
     feature = "tiered"
 )))]
 use crate::plan::needs_feature;
-use crate::plan::{StoreKind, StorePlan};
+use crate::{
+    plan::{StoreKind, StorePlan},
+    tls::Tls,
+};
 
 type Failure = Box<dyn Error + Send + Sync>;
 
 /// What stores say of why they can't be opened shows no password.
-pub(crate) async fn open(plan: &StorePlan) -> Result<AnyStore, String> {
+pub(crate) async fn open(plan: &StorePlan, tls: Tls) -> Result<AnyStore, String> {
     let opened = match plan.is_tiered {
-        true => tiered(plan).await,
-        false => alone(plan).await,
+        true => tiered(plan, tls).await,
+        false => alone(plan, tls).await,
     };
     opened.map_err(|error| {
         let mut text = error.to_string();
@@ -41,8 +44,9 @@ pub(crate) async fn open(plan: &StorePlan) -> Result<AnyStore, String> {
     })
 }
 
-async fn alone(plan: &StorePlan) -> Result<AnyStore, Failure> {
+async fn alone(plan: &StorePlan, tls: Tls) -> Result<AnyStore, Failure> {
     let kind: StoreKind = plan.kind;
+    let _ = &tls; // most have no use for it
     match kind {
         #[cfg(feature = "memory")]
         StoreKind::Memory => Ok(AnyStore::new(memory(plan))),
@@ -51,11 +55,11 @@ async fn alone(plan: &StorePlan) -> Result<AnyStore, Failure> {
         #[cfg(feature = "sqlite")]
         StoreKind::Sqlite => Ok(AnyStore::new(sqlite(plan)?)),
         #[cfg(feature = "postgres")]
-        StoreKind::Postgres => Ok(AnyStore::new(postgres(plan).await?)),
+        StoreKind::Postgres => Ok(AnyStore::new(postgres(plan, tls).await?)),
         #[cfg(feature = "mysql")]
-        StoreKind::Mysql => Ok(AnyStore::new(mysql(plan).await?)),
+        StoreKind::Mysql => Ok(AnyStore::new(mysql(plan, tls).await?)),
         #[cfg(feature = "redis")]
-        StoreKind::Redis => Ok(AnyStore::new(redis(plan).await?)),
+        StoreKind::Redis => Ok(AnyStore::new(redis(plan, tls).await?)),
         #[cfg(feature = "memcached")]
         StoreKind::Memcached => Ok(AnyStore::new(memcached(plan).await?)),
         // The check has said so already.
@@ -73,14 +77,14 @@ async fn alone(plan: &StorePlan) -> Result<AnyStore, Failure> {
 }
 
 #[cfg(not(feature = "tiered"))]
-async fn tiered(_: &StorePlan) -> Result<AnyStore, Failure> {
+async fn tiered(_: &StorePlan, _: Tls) -> Result<AnyStore, Failure> {
     Err(needs_feature("tiered").into())
 }
 
-/// Memory in front. Redis tells what others change; a copy of what another store holds is served
-/// for `max_age`.
+/// Memory in front. Redis tells what others change, and PostgreSQL does if it is asked to; a copy of
+/// what another store holds is served for `max_age`.
 #[cfg(feature = "tiered")]
-async fn tiered(plan: &StorePlan) -> Result<AnyStore, Failure> {
+async fn tiered(plan: &StorePlan, tls: Tls) -> Result<AnyStore, Failure> {
     use cloakroom_tiered::{TieredStore, TieredStoreBuilder};
 
     fn set<B: cloakroom_core::store::Store>(
@@ -99,11 +103,17 @@ async fn tiered(plan: &StorePlan) -> Result<AnyStore, Failure> {
     let front = memory(plan);
     #[cfg(feature = "redis")]
     if plan.kind == StoreKind::Redis {
-        let back = redis(plan).await?;
+        let back = redis(plan, tls).await?;
         let store = set(TieredStore::builder(front, back).watch(), plan).build();
         return Ok(AnyStore::new(store));
     }
-    let back = alone(plan).await?;
+    #[cfg(feature = "postgres")]
+    if plan.kind == StoreKind::Postgres && plan.options.is_on("tell_changes") {
+        let back = postgres(plan, tls).await?;
+        let store = set(TieredStore::builder(front, back).watch(), plan).build();
+        return Ok(AnyStore::new(store));
+    }
+    let back = alone(plan, tls).await?;
     let store = set(TieredStore::builder(front, back), plan).build();
     Ok(AnyStore::new(store))
 }
@@ -172,6 +182,11 @@ fn sqlite(plan: &StorePlan) -> Result<cloakroom_sqlite::SqliteStore, cloakroom_s
 #[cfg(feature = "postgres")]
 async fn postgres(
     plan: &StorePlan,
+    #[cfg_attr(
+        not(feature = "postgres-tls"),
+        expect(unused_variables, reason = "no TLS")
+    )]
+    tls: Tls,
 ) -> Result<cloakroom_postgres::PostgresStore, cloakroom_postgres::ConnectError> {
     let options = &plan.options;
     let mut builder = cloakroom_postgres::PostgresStore::builder(&plan.address);
@@ -205,6 +220,13 @@ async fn postgres(
     if let Some(prepared) = options.bool("prepared") {
         builder = builder.prepared(prepared);
     }
+    if let Some(tell) = options.bool("tell_changes") {
+        builder = builder.tell_changes(tell);
+    }
+    #[cfg(feature = "postgres-tls")]
+    if let Some(roots) = tls.roots {
+        builder = builder.tls_roots(&roots);
+    }
     match options.is_on("connect_lazily") {
         true => builder.connect_lazily(),
         false => builder.connect().await,
@@ -214,6 +236,11 @@ async fn postgres(
 #[cfg(feature = "mysql")]
 async fn mysql(
     plan: &StorePlan,
+    #[cfg_attr(
+        not(feature = "mysql-tls"),
+        expect(unused_variables, reason = "no TLS")
+    )]
+    tls: Tls,
 ) -> Result<cloakroom_mysql::MysqlStore, cloakroom_mysql::ConnectError> {
     let options = &plan.options;
     let mut builder = cloakroom_mysql::MysqlStore::builder(&plan.address);
@@ -241,6 +268,10 @@ async fn mysql(
     if let Some(migrate) = options.bool("migrate") {
         builder = builder.migrate(migrate);
     }
+    #[cfg(feature = "mysql-tls")]
+    if let Some(roots) = tls.roots {
+        builder = builder.tls_roots(&roots);
+    }
     match options.is_on("connect_lazily") {
         true => builder.connect_lazily(),
         false => builder.connect().await,
@@ -250,6 +281,11 @@ async fn mysql(
 #[cfg(feature = "redis")]
 async fn redis(
     plan: &StorePlan,
+    #[cfg_attr(
+        not(feature = "redis-tls"),
+        expect(unused_variables, reason = "no TLS")
+    )]
+    tls: Tls,
 ) -> Result<cloakroom_redis::RedisStore, cloakroom_redis::OpenError> {
     let options = &plan.options;
     let mut builder = cloakroom_redis::RedisStore::builder(&plan.address);
@@ -264,6 +300,15 @@ async fn redis(
     }
     if let Some(bytes) = plan.options.size("max_data_size") {
         builder = builder.max_data_size(bytes);
+    }
+    #[cfg(feature = "redis-tls")]
+    {
+        if let Some(roots) = tls.roots {
+            builder = builder.tls_root_certificates(roots.to_vec());
+        }
+        if let Some([certificate, key]) = tls.identity {
+            builder = builder.tls_client_certificate(certificate.to_vec(), key.to_vec());
+        }
     }
     match options.is_on("connect_lazily") {
         true => builder.build(),

@@ -305,8 +305,8 @@ impl Settings {
     /// ```
     pub async fn build(self) -> Result<ConfiguredSessions, SettingsError> {
         let plan = self.plan()?;
-        let rings = build::check(&self, &plan, true)?;
-        build::build(self, plan, rings).await
+        let loaded = build::check(&self, &plan, true)?;
+        build::build(self, plan, loaded).await
     }
 
     pub(crate) fn environment(&self) -> &Environment {

@@ -10,7 +10,7 @@ fn a_store_says_which_feature_it_needs() {
         ("sqlite:sessions.db", "sqlite", cfg!(feature = "sqlite")),
         ("postgres://db/app", "postgres", cfg!(feature = "postgres")),
         ("mysql://db/app", "mysql", cfg!(feature = "mysql")),
-        ("rediss://cache", "redis", cfg!(feature = "redis")),
+        ("redis://cache", "redis", cfg!(feature = "redis")),
         ("memcache://cache", "memcached", cfg!(feature = "memcached")),
     ] {
         let message = format!(
@@ -23,6 +23,28 @@ fn a_store_says_which_feature_it_needs() {
         .iter()
         .any(|said| said.contains("\"tiered\""));
     assert_eq!(needs_tiered, !cfg!(feature = "tiered"));
+}
+
+#[test]
+fn a_url_that_asks_for_tls_says_it_too() {
+    for (url, feature, is_on) in [
+        ("rediss://cache", "redis-tls", cfg!(feature = "redis-tls")),
+        (
+            "postgres://db/app?sslmode=require",
+            "postgres-tls",
+            cfg!(feature = "postgres-tls"),
+        ),
+        (
+            "mysql://db/app?x=1&require_ssl=true",
+            "mysql-tls",
+            cfg!(feature = "mysql-tls"),
+        ),
+    ] {
+        let message = format!(
+            "line 2: stores.main.url: this needs the cargo feature {feature:?} of cloakroom"
+        );
+        assert_eq!(said(url).contains(&message), !is_on, "{url}");
+    }
 }
 
 #[test]

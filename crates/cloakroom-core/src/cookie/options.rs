@@ -39,6 +39,9 @@ pub enum SameSite {
     None,
 }
 
+/// The setting that is wrong, and what to do.
+type CookieProblem = (&'static str, String);
+
 /// A browser ignores a cookie whose name and value have more bytes together (RFC 6265bis, 5.6).
 pub(crate) const MAX_COOKIE_LENGTH: usize = 4096;
 
@@ -144,26 +147,33 @@ impl Cookie {
         }
     }
 
-    /// Checks the options and works out what is sent. The errors say what to do.
+    /// Checks the options and works out what is sent. The errors say which option, and what to do.
     pub(crate) fn compile(
         &self,
         namespace: &str,
         is_secure: bool,
-    ) -> Result<CookieSpec, Vec<String>> {
-        let mut problems = Vec::new();
+    ) -> Result<CookieSpec, Vec<CookieProblem>> {
         let base = self.name.as_deref().unwrap_or(namespace);
-        check_name(base, &mut problems);
-        if let Some(domain) = &self.domain {
-            check_domain(domain, &mut problems);
-        }
         let path = self.path.as_deref().unwrap_or("/");
-        check_path(path, &mut problems);
-        if self.same_site == SameSite::None && !is_secure {
-            problems.push("SameSite=None needs Secure: drop insecure_http or use Lax".into());
-        }
-        if self.partitioned && (self.same_site != SameSite::None || !is_secure) {
-            problems.push("Partitioned needs SameSite=None and https".into());
-        }
+        let is_none = self.same_site == SameSite::None;
+        let same_site = (is_none && !is_secure)
+            .then(|| "SameSite=None needs Secure: drop insecure_http or use Lax".to_owned());
+        let partitioned = (self.partitioned && !(is_none && is_secure))
+            .then(|| "Partitioned needs SameSite=None and https".to_owned());
+        let checked = [
+            ("cookie.name", check_name(base)),
+            (
+                "cookie.domain",
+                self.domain.as_deref().and_then(check_domain),
+            ),
+            ("cookie.path", check_path(path)),
+            ("cookie.same_site", same_site),
+            ("cookie.partitioned", partitioned),
+        ];
+        let problems: Vec<CookieProblem> = checked
+            .into_iter()
+            .filter_map(|(setting, problem)| Some((setting, problem?)))
+            .collect();
         if !problems.is_empty() {
             return Err(problems);
         }
@@ -250,27 +260,25 @@ impl CookieSpec {
     }
 }
 
-fn check_name(name: &str, problems: &mut Vec<String>) {
+fn check_name(name: &str) -> Option<String> {
     let is_token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
+    let lower = name.to_ascii_lowercase();
+    let mut prefixes = ["__host-", "__secure-", "__http-"].into_iter();
     if name.is_empty() || !name.bytes().all(is_token) {
-        problems.push(format!(
+        return Some(format!(
             "{name:?} is no cookie name: use letters, digits, - and _ (RFC 9110, token)"
         ));
-    } else if name.len() > 256 {
-        problems.push("the cookie's name has more than 256 bytes: use a shorter one".into());
     }
-    let lower = name.to_ascii_lowercase();
-    if ["__host-", "__secure-", "__http-"]
-        .iter()
-        .any(|prefix| lower.starts_with(prefix))
-    {
-        problems.push(format!(
+    if prefixes.any(|prefix| lower.starts_with(prefix)) {
+        return Some(format!(
             "the cookie name {name:?} has a prefix: leave it out, it follows from the attributes"
         ));
     }
+    (name.len() > 256)
+        .then(|| "the cookie's name has more than 256 bytes: use a shorter one".to_owned())
 }
 
-fn check_domain(domain: &str, problems: &mut Vec<String>) {
+fn check_domain(domain: &str) -> Option<String> {
     let is_label = |label: &str| {
         !label.is_empty()
             && label.len() <= 63
@@ -280,27 +288,28 @@ fn check_domain(domain: &str, problems: &mut Vec<String>) {
                 .bytes()
                 .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
     };
-    if domain.len() > 253 || !domain.split('.').all(is_label) {
-        problems.push(format!(
+    (domain.len() > 253 || !domain.split('.').all(is_label)).then(|| {
+        format!(
             "{domain:?} is no cookie domain: use a host name such as example.com, without a dot \
              before it, international names in their xn-- form"
-        ));
-    }
+        )
+    })
 }
 
-fn check_path(path: &str, problems: &mut Vec<String>) {
+fn check_path(path: &str) -> Option<String> {
     let is_allowed = |byte: u8| byte.is_ascii_graphic() && byte != b';' && byte != b',';
     if !path.starts_with('/') || !path.bytes().all(is_allowed) {
-        problems.push(format!(
+        return Some(format!(
             "{path:?} is no cookie path: begin with /, percent-encode all but visible ASCII, and \
              use neither ; nor ,"
         ));
-    } else if path.len() > MAX_ATTRIBUTE_LENGTH {
-        problems.push(format!(
+    }
+    (path.len() > MAX_ATTRIBUTE_LENGTH).then(|| {
+        format!(
             "the cookie path has {} bytes, browsers take {MAX_ATTRIBUTE_LENGTH}",
             path.len()
-        ));
-    }
+        )
+    })
 }
 
 fn domains_overlap(a: Option<&str>, b: Option<&str>) -> bool {

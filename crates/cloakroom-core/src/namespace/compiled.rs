@@ -2,7 +2,7 @@ use std::{fmt, time::Duration};
 
 use cloakroom_store::{AnyStore, NamespaceId};
 
-use super::{Condition, Keeper, Namespace, Settings};
+use super::{Condition, Keeper, Namespace, Settings, spoken::spoken};
 use crate::{
     commit::Stored, cookie::CookieSpec, error::ConfigProblem, limits::Limits, token::SecretHasher,
     transport::Transports,
@@ -170,8 +170,10 @@ impl Namespace {
             Some(absolute) => report(
                 "persistent",
                 format!(
-                    "persistent says {lifetime:?} and the absolute limit {absolute:?}: set one of \
-                     them, or both to the same"
+                    "persistent says {} and the absolute limit {}: set one of them, or both to the \
+                     same",
+                    spoken(lifetime),
+                    spoken(absolute)
                 ),
             ),
         }

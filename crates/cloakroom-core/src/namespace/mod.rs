@@ -1,6 +1,7 @@
 mod compiled;
 mod policy;
 mod saving;
+mod spoken;
 mod transports;
 
 use std::{fmt, sync::Arc, time::Duration};

@@ -216,7 +216,7 @@ fn compile_cookie(
 ) -> Option<CookieSpec> {
     cookie
         .compile(namespace, is_secure)
-        .map_err(|messages| messages.into_iter().for_each(|m| report("cookie", m)))
+        .map_err(|problems| problems.into_iter().for_each(|(s, m)| report(s, m)))
         .ok()
 }
 

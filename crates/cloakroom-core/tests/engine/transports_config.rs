@@ -107,7 +107,7 @@ fn transports_that_can_t_work_do_not_build() {
         assert!(message.contains(expected), "{shown}: {message}");
     }
     let (setting, _) = problem([namespace("a", [Transport::cookie(Cookie::named("a b"))])]);
-    assert_eq!(setting, "cookie");
+    assert_eq!(setting, "cookie.name");
 }
 
 #[test]

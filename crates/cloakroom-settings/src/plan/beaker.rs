@@ -118,7 +118,10 @@ pub(super) fn plan(
         on_undecodable: DecodePolicy::default(),
         on_replaced_token: ReplacedTokenPolicy::default(),
         places: vec![
-            ("cookie", cookie_place(beaker)),
+            ("cookie", Place::of(beaker, "key")),
+            ("cookie.domain", Place::of(beaker, "cookie_domain")),
+            ("cookie.path", Place::of(beaker, "cookie_path")),
+            ("cookie.same_site", Place::of(beaker, "samesite")),
             ("limits", Place::of(beaker, "timeout")),
             ("persistent", Place::of(beaker, "cookie_expires")),
             ("name", Place::of(beaker, "namespace")),
@@ -222,16 +225,6 @@ fn cookie(beaker: &Section, problems: &mut Problems) -> Cookie {
     })
 }
 
-/// The setting that a complaint about the cookie is about, where it can be one alone.
-fn cookie_place(beaker: &Section) -> Place {
-    let names = ["cookie_domain", "cookie_path", "key", "samesite"];
-    let mut set = names.into_iter().filter(|name| beaker.has(name));
-    match (set.next(), set.next()) {
-        (Some(one), None) => Place::of(beaker, one),
-        _ => Place::of_section(beaker),
-    }
-}
-
 /// `type = cookie`.
 fn client_side(
     name: &str,
@@ -286,7 +279,7 @@ fn client_side(
                 generate: false,
             });
         }
-        Err(message) => wrong(beaker, setting, message, problems),
+        Err(why) => wrong(beaker, setting, why.message(), problems),
     }
     Some(Keeper::Cookie {
         keys: name.to_owned(),

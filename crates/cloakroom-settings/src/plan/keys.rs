@@ -16,12 +16,8 @@ pub(crate) struct KeysPlan {
     pub(crate) generate: bool,
 }
 
-/// Where a key is.
+/// Where a key is, or something else that is not to stand in settings.
 #[derive(Clone)]
-#[cfg_attr(
-    not(feature = "client-side"),
-    expect(dead_code, reason = "nothing needs keys")
-)]
 pub(crate) enum KeySource {
     File(std::path::PathBuf),
     Variable(String),
@@ -49,7 +45,7 @@ impl KeysPlan {
                     let origin = Some(origin);
                     sources.push((Place { origin, path }, source));
                 }
-                Err(message) => problems.add(origin, &path, message),
+                Err(why) => problems.add(origin, &path, why.message()),
             }
         }
         let generate = section.is_on("generate");
@@ -69,27 +65,44 @@ impl KeysPlan {
 
 impl KeySource {
     /// The error never repeats the text: it may be a key.
-    pub(super) fn parse(text: &str, origin: &Origin) -> Result<Self, String> {
+    pub(super) fn parse(text: &str, origin: &Origin) -> Result<Self, NoSource> {
         let text = text.trim();
         if let Some(path) = text.strip_prefix("file:") {
             return match path {
-                "" => Err("file: stands before the path of a file".to_owned()),
+                "" => Err(NoSource::NoPath),
                 path => Ok(Self::File(origin.folder().join(path))),
             };
         }
         if let Some(name) = text.strip_prefix("env:") {
             return match name {
-                "" => Err("env: stands before the name of a variable".to_owned()),
+                "" => Err(NoSource::NoName),
                 name => Ok(Self::Variable(name.to_owned())),
             };
         }
         match origin.is_variable() {
             true => Ok(Self::Inline(text.to_owned())),
-            false => Err(
+            false => Err(NoSource::Inline),
+        }
+    }
+}
+
+/// Why a text does not say where a key is.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum NoSource {
+    NoPath,
+    NoName,
+    Inline,
+}
+
+impl NoSource {
+    pub(super) const fn message(self) -> &'static str {
+        match self {
+            Self::NoPath => "file: stands before the path of a file",
+            Self::NoName => "env: stands before the name of a variable",
+            Self::Inline => {
                 "a key does not stand in the settings, which go into version control and backups: \
                  write file:PATH or env:NAME"
-                    .to_owned(),
-            ),
+            }
         }
     }
 }

@@ -4,6 +4,7 @@ mod beaker;
 pub(crate) mod keys;
 mod namespaces;
 mod stores;
+pub(crate) mod tls;
 
 use std::time::Duration;
 
@@ -99,16 +100,13 @@ impl Plan {
                 problems,
             );
         }
-        let mut sweeper = |name, least: u64| {
+        let mut sweeper = |name, least: &str, seconds| {
             let section = root.section("sweeper")?;
             let duration = section.duration(name)?;
-            if duration < Duration::from_secs(least) {
+            if duration < Duration::from_secs(seconds) {
                 let place = Place::of(section, name);
-                problems.add(
-                    place.origin,
-                    &place.path,
-                    format!("this is at least {least}s"),
-                );
+                let message = format!("this is at least {least}");
+                problems.add(place.origin, &place.path, message);
             }
             Some(duration)
         };
@@ -118,8 +116,8 @@ impl Plan {
             stores,
             keys,
             deadlines: deadlines(root),
-            sweep_every: sweeper("every", 1),
-            sweep_older_than: sweeper("older_than", 60),
+            sweep_every: sweeper("every", "1s", 1),
+            sweep_older_than: sweeper("older_than", "1m", 60),
         }
     }
 

@@ -59,17 +59,6 @@ impl NamespacePlan {
         };
         let cookie = cookie(section.section("cookie"));
         let keeper = keeper(section, stores, keys, problems)?;
-        let named = [
-            "limits",
-            "persistent",
-            "rotate_every",
-            "max_size",
-            "cookie",
-            "transports",
-            "strict",
-            "in_cookie",
-            "accept_replay",
-        ];
         Some(Self {
             name: name.to_owned(),
             keeper,
@@ -111,13 +100,16 @@ impl NamespacePlan {
                 _ => ReplacedTokenPolicy::Ignore,
             },
             place: Place::of_section(section),
-            places: named.map(|name| (name, Place::of(section, name))).into(),
+            places: places(section),
         })
     }
 
     /// Where a setting stands that the engine complains of.
     pub(super) fn place_of(&self, setting: &str) -> Place {
-        find(&self.places, setting).unwrap_or_else(|| self.place.clone())
+        let whole = || find(&self.places, setting.split_once('.')?.0);
+        find(&self.places, setting)
+            .or_else(whole)
+            .unwrap_or_else(|| self.place.clone())
     }
 
     /// All that is set of it.
@@ -160,6 +152,33 @@ impl NamespacePlan {
         }
         namespace
     }
+}
+
+/// Where the settings stand that the engine complains of, under the names that it has for them.
+fn places(section: &Section) -> Vec<(&'static str, Place)> {
+    const NAMED: [&str; 9] = [
+        "limits",
+        "persistent",
+        "rotate_every",
+        "max_size",
+        "cookie",
+        "transports",
+        "strict",
+        "in_cookie",
+        "accept_replay",
+    ];
+    const OF_COOKIE: [(&str, &str); 5] = [
+        ("cookie.name", "name"),
+        ("cookie.domain", "domain"),
+        ("cookie.path", "path"),
+        ("cookie.same_site", "same_site"),
+        ("cookie.partitioned", "partitioned"),
+    ];
+    let mut places: Vec<_> = NAMED.map(|name| (name, Place::of(section, name))).into();
+    if let Some(cookie) = section.section("cookie") {
+        places.extend(OF_COOKIE.map(|(setting, name)| (setting, Place::of(cookie, name))));
+    }
+    places
 }
 
 fn keeper(
@@ -235,16 +254,20 @@ fn transports(
     cookie: &Cookie,
     problems: &mut Problems,
 ) -> Option<Vec<Transport>> {
+    let answer_in = section.text("answer_in");
+    let answering = |transport: Transport| match answer_in {
+        Some(header) => transport.answer_in(header),
+        None => transport,
+    };
     let place = Place::of(section, "transports");
-    section.get("transports")?;
-    let mut transports = Vec::new();
     let texts = section.texts("transports");
+    let mut transports = Vec::new();
     for (origin, text) in texts {
         let (way, name) = text.split_once(':').unwrap_or((text, ""));
         transports.push(match (way, name) {
             ("cookie", "") => Transport::cookie(cookie.clone()),
-            ("bearer", "") => Transport::bearer(),
-            ("header", name) if !name.is_empty() => Transport::header(name),
+            ("bearer", "") => answering(Transport::bearer()),
+            ("header", name) if !name.is_empty() => answering(Transport::header(name)),
             ("query", name) if !name.is_empty() => Transport::query(name),
             _ => {
                 let message = format!(
@@ -255,6 +278,14 @@ fn transports(
             }
         });
     }
+    let has_answer =
+        |(_, text): &(_, String)| !matches!(text.split(':').next(), Some("cookie" | "query"));
+    if answer_in.is_some() && !texts.iter().any(has_answer) {
+        let place = Place::of(section, "answer_in");
+        let message = "this is for the transports bearer and header:NAME, and it has none of them";
+        problems.add(place.origin, &place.path, message);
+    }
+    section.get("transports")?;
     if section.has("cookie") && !texts.iter().any(|(_, text)| text == "cookie") {
         let cookie = Place::of(section, "cookie");
         let message = "this is ambiguous: cookie is none of its transports";

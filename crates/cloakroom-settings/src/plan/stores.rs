@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{Place, needs_feature};
+use super::{Place, needs_feature, tls::TlsPlan};
 use crate::{
     error::Problems,
     origin::Origin,
@@ -42,6 +42,7 @@ pub(crate) struct StorePlan {
         expect(dead_code, reason = "no such store")
     )]
     pub(crate) options: Section,
+    pub(crate) tls: TlsPlan,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -72,9 +73,13 @@ const OPTIONS: &[(&str, &[StoreKind])] = &[
     ("readers", &[Postgres]),
     ("writers", &[Postgres]),
     ("prepared", &[Postgres]),
+    ("tell_changes", &[Postgres]),
     ("timeout", SERVERS),
     ("slow_timeout", &[Postgres, Mysql]),
     ("connect_timeout", SERVERS),
+    ("tls_roots", &[Postgres, Mysql, Redis]),
+    ("tls_certificate", &[Redis]),
+    ("tls_key", &[Redis]),
     (
         "max_data_size",
         &[File, Sqlite, Postgres, Mysql, Redis, Memcached],
@@ -231,9 +236,11 @@ impl StorePlan {
             problems.add(place.origin.clone(), &place.path, needs_feature(feature));
         }
         check_options(kind, is_tiered, options, problems);
+        let tls = TlsPlan::new(kind, &address, &place, options, problems);
         Some(Self {
             name: name.to_owned(),
             place,
+            tls,
             kind,
             is_tiered,
             address,

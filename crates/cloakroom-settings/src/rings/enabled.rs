@@ -11,6 +11,7 @@ use zeroize::Zeroizing;
 
 use crate::{
     error::Problems,
+    file_mode::others_mode,
     plan::{Keeper, KeysPlan, NamespacePlan, Plan, keys::KeySource},
     source::Environment,
 };
@@ -157,19 +158,4 @@ fn make_folder_of(path: &Path) -> io::Result<()> {
     #[cfg(unix)]
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
     builder.recursive(true).create(folder)
-}
-
-/// The mode of a file that others may read or write, or its group write.
-#[cfg(unix)]
-fn others_mode(file: &File) -> io::Result<Option<u32>> {
-    use std::os::unix::fs::PermissionsExt;
-    let metadata = file.metadata()?;
-    let mode = metadata.permissions().mode() & 0o7777;
-    // A pipe or a device holds nothing that others could come for later.
-    Ok((metadata.is_file() && mode & 0o027 != 0).then_some(mode))
-}
-
-#[cfg(not(unix))]
-fn others_mode(_: &File) -> io::Result<Option<u32>> {
-    Ok(None)
 }

@@ -344,6 +344,21 @@ pub(crate) const ROWS: &[Row] = &[
     ),
     row(
         Ini,
+        "an answer in another header",
+        r#"
+        [stores.main]
+        type = memory
+        [namespaces.account]
+        transports = cookie, header:X-Device
+        answer_in = X-New-Device
+        "#,
+        &[
+            "__Host-account: ",
+            r#"name: "x-device", answer: "x-new-device""#,
+        ],
+    ),
+    row(
+        Ini,
         "Beaker: the least",
         r#"
         [beaker.session]

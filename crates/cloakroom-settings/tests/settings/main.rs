@@ -15,6 +15,8 @@ mod keys;
 mod paste;
 mod stores;
 mod table;
+#[cfg(all(feature = "redis-tls", feature = "postgres-tls", feature = "mysql-tls"))]
+mod tls;
 
 use cloakroom_settings::ConfiguredSessions;
 

@@ -114,6 +114,10 @@ async fn servers_that_are_down_keep_nobody_from_starting() {
 #[tokio::test]
 async fn servers_by_their_urls() {
     for (variable, options) in [
+        (
+            "CLOAKROOM_TEST_POSTGRES_URL",
+            "table = \"settings_told\"\ntell_changes = true",
+        ),
         ("CLOAKROOM_TEST_REDIS_URL", "prefix = \"settings\""),
         ("CLOAKROOM_TEST_REDIS_CLUSTER_URL", "prefix = \"settings\""),
         (

@@ -36,7 +36,7 @@ pub(crate) const ROWS: &[Row] = &[
         name = "__Host-cart"
     "#,
         &[
-            r#"line 3: namespaces.cart.cookie: the cookie name "__Host-cart" has a prefix: leave it out, it follows from the attributes"#,
+            r#"line 4: namespaces.cart.cookie.name: the cookie name "__Host-cart" has a prefix: leave it out, it follows from the attributes"#,
         ],
     ),
     row(
@@ -49,7 +49,7 @@ pub(crate) const ROWS: &[Row] = &[
         domain = ".shop.example"
     "#,
         &[
-            r#"line 3: namespaces.cart.cookie: ".shop.example" is no cookie domain: use a host name such as example.com, without a dot before it, international names in their xn-- form"#,
+            r#"line 4: namespaces.cart.cookie.domain: ".shop.example" is no cookie domain: use a host name such as example.com, without a dot before it, international names in their xn-- form"#,
         ],
     ),
     row(
@@ -63,7 +63,65 @@ pub(crate) const ROWS: &[Row] = &[
         cookie.same_site = "none"
     "#,
         &[
-            "line 5: namespaces.cart.cookie: SameSite=None needs Secure: drop insecure_http or use Lax",
+            "line 5: namespaces.cart.cookie.same_site: SameSite=None needs Secure: drop insecure_http or use Lax",
+        ],
+    ),
+    row(
+        Toml,
+        "several wrong attributes, each in its place",
+        r#"
+        [stores.main]
+        type = "memory"
+        [namespaces.cart.cookie]
+        name = "shopping cart"
+        path = "shop"
+        partitioned = true
+    "#,
+        &[
+            r#"line 4: namespaces.cart.cookie.name: "shopping cart" is no cookie name: use letters, digits, - and _ (RFC 9110, token)"#,
+            r#"line 5: namespaces.cart.cookie.path: "shop" is no cookie path: begin with /, percent-encode all but visible ASCII, and use neither ; nor ,"#,
+            "line 6: namespaces.cart.cookie.partitioned: Partitioned needs SameSite=None and https",
+        ],
+    ),
+    row(
+        Toml,
+        "an answer of a transport that has none",
+        r#"
+        [stores.main]
+        type = "memory"
+        [namespaces.account]
+        transports = ["cookie", "query:sid"]
+        answer_in = "X-New-Token"
+    "#,
+        &[
+            "line 5: namespaces.account.answer_in: this is for the transports bearer and header:NAME, and it has none of them",
+        ],
+    ),
+    row(
+        Toml,
+        "an answer of the cookie alone",
+        r#"
+        [stores.main]
+        type = "memory"
+        [namespaces.account]
+        answer_in = "X-New-Token"
+    "#,
+        &[
+            "line 4: namespaces.account.answer_in: this is for the transports bearer and header:NAME, and it has none of them",
+        ],
+    ),
+    row(
+        Toml,
+        "an answer in what is no header",
+        r#"
+        [stores.main]
+        type = "memory"
+        [namespaces.account]
+        transports = ["bearer"]
+        answer_in = "New Token"
+    "#,
+        &[
+            r#"line 4: namespaces.account.transports: "New Token" is no header name: use letters, digits and -"#,
         ],
     ),
     row(
@@ -91,7 +149,7 @@ pub(crate) const ROWS: &[Row] = &[
         limits.absolute = "12h"
     "#,
         &[
-            "line 4: namespaces.cart.persistent: persistent says 2592000s and the absolute limit 43200s: set one of them, or both to the same",
+            "line 4: namespaces.cart.persistent: persistent says 30d and the absolute limit 12h: set one of them, or both to the same",
         ],
     ),
     row(
@@ -141,7 +199,7 @@ pub(crate) const ROWS: &[Row] = &[
     "#,
         &[
             "line 5: sweeper.every: this is at least 1s",
-            "line 6: sweeper.older_than: this is at least 60s",
+            "line 6: sweeper.older_than: this is at least 1m",
         ],
     ),
     row(
