@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use super::{
-    history::{Answer, CookieChange, Event, History, Request, RequestNo, TokenInfo},
+    history::{Answer, CookieChange, Event, History, Request, RequestNo, TokenInfo, TokenNo},
+    once,
     operation::Operation,
     promise::{Broken, Promise},
     serial::{self, Fit},
@@ -24,7 +25,9 @@ pub(super) fn check(history: &History, may_fail: bool) -> Result<Fit, Broken> {
     ended_stays_ended(history)?;
     new_epoch_closes_the_old(history)?;
     one_next_token(history)?;
-    taken_once(history)?;
+    once::taken_once(history)?;
+    once::lost_only_with_a_response(history)?;
+    csrf_token_of_its_session(history)?;
     serial::search(history).map_err(|event| unexplained(history, event))
 }
 
@@ -178,9 +181,14 @@ fn one_next_token(history: &History) -> Result<(), Broken> {
             request.cookie == Some(CookieChange::Set(next))
                 || request.operations.iter().any(sends_another)
         };
+        // A second rotation has made it worthless while the request was under way.
+        let is_over = |request: &Request| {
+            let mut next = history.successors(next).map(|(after, _)| after);
+            next.any(|after| is_given_before(history, after, request.ended))
+        };
         for (other, request, _) in done(history) {
             let follows = request.token == Some(number) && request.began > given.given_at;
-            if follows && !is_told(request) {
+            if follows && !is_told(request) && !is_over(request) {
                 return Err(Broken::new(
                     Promise::OneNextToken,
                     format!("request {other} came with t{number}, and is not sent t{next}"),
@@ -191,22 +199,33 @@ fn one_next_token(history: &History) -> Result<(), Broken> {
     Ok(())
 }
 
-fn taken_once(history: &History) -> Result<(), Broken> {
-    let mut taken = Vec::new();
+/// Whether a token was given to a request that was sent before an event.
+fn is_given_before(history: &History, token: TokenNo, event: usize) -> bool {
+    let gives = Some(CookieChange::Set(token));
+    let mut requests = history.requests.iter();
+    requests.any(|request| request.cookie == gives && request.began < event)
+}
+
+fn csrf_token_of_its_session(history: &History) -> Result<(), Broken> {
+    let token_of = |number| history.token(history.request(number)?.token?);
     for (number, request) in requests(history) {
-        if request.operations.first() != Some(&Operation::TakeOnce) {
-            continue;
-        }
-        let Some(value) = request.returned else {
+        let (Some(form), Some(is_good)) = (request.form, request.is_vouched_for) else {
             continue;
         };
-        if let Some((first, _)) = taken.iter().find(|(_, other)| *other == value) {
+        // Who opens no session brings a token of none.
+        let opened = request.seen.and_then(|_| token_of(number));
+        let pairs = token_of(form).zip(opened);
+        let is_its_own = pairs.is_some_and(|(a, b)| a.id == b.id && a.login == b.login);
+        if is_good != is_its_own {
+            let what = match is_good {
+                true => "is good, and is of another session or from before a login",
+                false => "is not good in the session that has given it",
+            };
             return Err(Broken::new(
-                Promise::TakenOnce,
-                format!("requests {first} and {number} have both taken {value}"),
+                Promise::CsrfTokenOfItsSession,
+                format!("the CSRF token of page {form}, which request {number} brings, {what}"),
             ));
         }
-        taken.push((number, value));
     }
     Ok(())
 }

@@ -8,7 +8,7 @@ use std::{
 use cloakroom_core::Token;
 use cloakroom_store::{SessionId, Timestamp};
 
-use super::{note::Note, operation::Operation};
+use super::{messages::Messages, note::Note, operation::Operation};
 
 pub(super) type RequestNo = usize;
 pub(super) type TokenNo = usize;
@@ -30,13 +30,15 @@ pub(super) fn current_actor() -> Actor {
     ACTOR.try_with(|actor| *actor).unwrap_or(Actor::Engine)
 }
 
-/// The values of a session, one field a key. The keys of the map are the names of the fields.
+/// The values of a session, one field a key. The keys of the map are the names of the fields, that
+/// of the messages excepted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub(super) struct Values {
     pub(super) n: Option<u64>,
     pub(super) k: Option<u64>,
     pub(super) keep: Option<u64>,
     pub(super) once: Option<u64>,
+    pub(super) messages: Messages,
 }
 
 /// What a request has seen of a session when it opened it.
@@ -97,6 +99,14 @@ pub(super) struct Request {
     pub(super) cookie: Option<CookieChange>,
     /// What `take_once` or `update_now` gave.
     pub(super) returned: Option<u64>,
+    /// What `flashes` gave.
+    pub(super) shown: Messages,
+    /// The page that the browser shows, whose form this request comes from.
+    pub(super) form: Option<RequestNo>,
+    /// The CSRF token of the form on its own page.
+    pub(super) csrf: Option<String>,
+    /// Whether the CSRF token that it brought was good.
+    pub(super) is_vouched_for: Option<bool>,
     pub(super) took: Duration,
     pub(super) way: Way,
 }
@@ -111,6 +121,8 @@ pub(super) struct TokenInfo {
     pub(super) born: RequestNo,
     /// The request that began the epoch.
     pub(super) epoch: RequestNo,
+    /// The request that made the session or, later, logged in.
+    pub(super) login: RequestNo,
     /// The token that a rotation led from to this one.
     pub(super) from: Option<TokenNo>,
     /// When a request first came with it.
@@ -208,6 +220,7 @@ impl History {
             request.answer = Some(end.answer);
             request.cookie = change;
             request.returned = end.returned;
+            request.shown = end.shown;
             request.took = end.took;
             if matches!(end.answer, Answer::Left | Answer::Panicked) {
                 request.way = Way::Lost;
@@ -225,10 +238,11 @@ impl History {
             return CookieChange::Remove;
         };
         let request = self.requests.get(number);
-        let begins_epoch = request.is_some_and(|request| {
-            let mut operations = request.operations.iter();
-            operations.any(|operation| operation.begins_epoch())
-        });
+        let has = |wanted: fn(&Operation) -> bool| {
+            request.is_some_and(|request| request.operations.iter().any(wanted))
+        };
+        let begins_epoch = has(|operation| operation.begins_epoch());
+        let logs_in = has(|operation| matches!(operation, Operation::Login(_)));
         let presented = request.and_then(|request| request.token);
         let of_same = presented
             .and_then(|token| Some((token, self.tokens.get(token)?)))
@@ -238,12 +252,17 @@ impl History {
             Some((no, token)) => (token.born, token.epoch, Some(no)),
             None => (number, number, None),
         };
+        let login = match of_same {
+            Some((_, token)) if !logs_in => token.login,
+            _ => number,
+        };
         self.tokens.push(TokenInfo {
             text,
             id,
             given_at: self.events.len(),
             born,
             epoch,
+            login,
             from,
             presented: None,
             rotating: None,
@@ -257,6 +276,15 @@ impl History {
 
     pub(super) fn token(&self, number: TokenNo) -> Option<&TokenInfo> {
         self.tokens.get(number)
+    }
+
+    /// The page that a browser shows: the last one that it got with a form.
+    pub(super) fn page(&self, browser: usize) -> Option<RequestNo> {
+        let is_page = |number: &&RequestNo| {
+            let request = self.requests.get(**number);
+            request.is_some_and(|request| request.browser == browser && request.csrf.is_some())
+        };
+        self.delivered.iter().rev().find(is_page).copied()
     }
 
     /// The session of an id, by the request that made it.
@@ -278,5 +306,6 @@ pub(super) struct End {
     pub(super) answer: Answer,
     pub(super) cookie: Option<String>,
     pub(super) returned: Option<u64>,
+    pub(super) shown: Messages,
     pub(super) took: Duration,
 }

@@ -2,6 +2,7 @@
 
 use super::{
     history::{RequestNo, Values},
+    messages::Messages,
     operation::Operation,
     serve::unique,
     world::Base,
@@ -15,6 +16,8 @@ pub(super) enum Write {
     Fill(u64),
     Clear,
     TakeOnce,
+    Push(RequestNo),
+    TakeMessages,
 }
 
 impl Write {
@@ -28,10 +31,13 @@ impl Write {
                     k: Some(value),
                     keep: Some(value),
                     once: Some(value),
+                    ..*values
                 };
             }
             Self::Clear => *values = Values::default(),
             Self::TakeOnce => values.once = None,
+            Self::Push(number) => values.messages.push(number),
+            Self::TakeMessages => values.messages = Messages::default(),
         }
     }
 
@@ -80,6 +86,10 @@ impl Intent {
                 Operation::Remove if intent.after.k.is_some() => intent.write(Write::SetK(None)),
                 Operation::TakeOnce if intent.after.once.is_some() => {
                     intent.write(Write::TakeOnce);
+                }
+                Operation::Flash => intent.write(Write::Push(number)),
+                Operation::Flashes if !intent.after.messages.is_empty() => {
+                    intent.write(Write::TakeMessages);
                 }
                 Operation::Clear if is_opened || !intent.writes.is_empty() => {
                     intent.writes.clear();

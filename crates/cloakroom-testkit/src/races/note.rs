@@ -97,6 +97,9 @@ impl Schedule<'_> {
         if let Some(returned) = request.returned {
             write!(f, ", with {returned}")?;
         }
+        if !request.shown.is_empty() {
+            write!(f, ", with the messages of {:?}", request.shown)?;
+        }
         match request.cookie {
             Some(CookieChange::Set(token)) => write!(f, ", sets t{token}"),
             Some(CookieChange::Remove) => write!(f, ", removes the cookie"),
@@ -179,13 +182,23 @@ impl fmt::Display for Answer {
 
 impl fmt::Display for Values {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { n, k, keep, once } = self;
+        let Self {
+            n,
+            k,
+            keep,
+            once,
+            messages,
+        } = self;
         let mut separator = "{";
         for (key, value) in [("n", n), ("k", k), ("keep", keep), ("once", once)] {
             if let Some(value) = value {
                 write!(f, "{separator}{key}: {value}")?;
                 separator = ", ";
             }
+        }
+        if !messages.is_empty() {
+            write!(f, "{separator}messages of {messages:?}")?;
+            separator = ", ";
         }
         f.write_str(if separator == "{" { "{}" } else { "}" })
     }

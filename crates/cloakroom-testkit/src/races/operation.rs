@@ -19,6 +19,10 @@ pub(super) enum Operation {
     Revoke,
     TakeOnce,
     UpdateNow,
+    /// Leaves a message.
+    Flash,
+    /// Claims the messages and shows them.
+    Flashes,
     /// Gives every key a value, as the request before a race does.
     Fill,
     /// Has the handler answer with a 500 in the end.
@@ -27,7 +31,7 @@ pub(super) enum Operation {
 
 impl Operation {
     /// The operations of the triples.
-    pub(super) const OF_TRIPLES: [Self; 9] = [
+    pub(super) const OF_TRIPLES: [Self; 12] = [
         Self::Increment,
         Self::Set,
         Self::Remove,
@@ -37,11 +41,14 @@ impl Operation {
         Self::Logout,
         Self::Touch,
         Self::Read,
+        Self::Flash,
+        Self::Flashes,
+        Self::TakeOnce,
     ];
 
     /// Whether it commits before the handler has returned, so that it stands alone.
     pub(super) const fn commits_at_once(self) -> bool {
-        matches!(self, Self::TakeOnce | Self::UpdateNow)
+        matches!(self, Self::TakeOnce | Self::UpdateNow | Self::Flashes)
     }
 
     /// Whether it begins a new epoch.
@@ -65,6 +72,8 @@ impl fmt::Display for Operation {
             Self::Revoke => "revoke",
             Self::TakeOnce => "take_once",
             Self::UpdateNow => "update_now",
+            Self::Flash => "flash",
+            Self::Flashes => "flashes",
             Self::Fill => "fill",
             Self::Fail => "fail",
         })

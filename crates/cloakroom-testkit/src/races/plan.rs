@@ -56,7 +56,7 @@ impl Plan {
         starts_logged_in: bool,
     ) -> Self {
         let is_touched = operations.contains(&Operation::Touch);
-        let mut setup = vec![Planned::new(0, Operation::Fill)];
+        let mut setup = vec![Planned::filling(0)];
         if starts_logged_in {
             setup.push(Planned::new(0, Operation::Login(1)));
         }
@@ -102,7 +102,7 @@ impl Plan {
             if choices.happens(6) {
                 continue;
             }
-            setup.push(Planned::new(browser, Operation::Fill));
+            setup.push(Planned::filling(browser));
             if choices.happens(2) {
                 setup.push(Planned::new(browser, Operation::Login(1)));
             }
@@ -163,6 +163,14 @@ impl Planned {
         }
     }
 
+    /// Gives every key a value, and leaves a message.
+    fn filling(browser: usize) -> Self {
+        Self {
+            operations: vec![Operation::Fill, Operation::Flash],
+            ..Self::new(browser, Operation::Fill)
+        }
+    }
+
     fn random(choices: &mut Choices, browsers: usize, processes: usize) -> Self {
         // Most are of one browser, or there would be few races.
         let browser = match choices.happens(2) {
@@ -174,7 +182,7 @@ impl Planned {
         let mut operations = vec![first];
         if !first.commits_at_once() && choices.happens(4) {
             let second = random_operation(choices);
-            if !second.commits_at_once() {
+            if !second.commits_at_once() && second != first {
                 operations.push(second);
             }
             if choices.happens(6) {
@@ -190,7 +198,7 @@ impl Planned {
 }
 
 fn random_operation(choices: &mut Choices) -> Operation {
-    const OPERATIONS: [Operation; 22] = [
+    const OPERATIONS: [Operation; 28] = [
         Operation::Increment,
         Operation::Increment,
         Operation::Increment,
@@ -213,6 +221,12 @@ fn random_operation(choices: &mut Choices) -> Operation {
         Operation::TakeOnce,
         Operation::UpdateNow,
         Operation::Fill,
+        Operation::Flash,
+        Operation::Flash,
+        Operation::Flash,
+        Operation::Flashes,
+        Operation::Flashes,
+        Operation::Flashes,
     ];
     let n = choices.pick(OPERATIONS.len());
     OPERATIONS.get(n).copied().unwrap_or(Operation::Read)

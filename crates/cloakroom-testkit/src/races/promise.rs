@@ -19,8 +19,15 @@ pub enum Promise {
     VoidIsSilent,
     /// A token leads to one next token, and whoever still comes with it is sent that one.
     OneNextToken,
-    /// Of several requests that take a value once, one at most gets it.
+    /// Of several requests that take a value once, or show a message, one at most gets it.
     TakenOnce,
+    /// What an answered request has left to be taken once, or to be shown, is still there or was
+    /// given to a request. It may be gone with a request that claimed it and got no answer or a
+    /// 503, with its session, and by a request that clears the session or sets the value again.
+    LostOnlyWithAResponse,
+    /// A CSRF token is good in the session that has given it, until somebody logs in, and in no
+    /// other.
+    CsrfTokenOfItsSession,
     /// Every request ends within its deadlines, with an answer that fits.
     EveryRequestEnds,
 }
@@ -35,6 +42,8 @@ impl fmt::Display for Promise {
             Self::VoidIsSilent => "a response whose changes are void sets no cookie",
             Self::OneNextToken => "a token leads to one next token",
             Self::TakenOnce => "what is taken once is taken once",
+            Self::LostOnlyWithAResponse => "what is left to be shown is lost only with a response",
+            Self::CsrfTokenOfItsSession => "a CSRF token is good in its session, until a login",
             Self::EveryRequestEnds => "every request ends in time, with an answer that fits",
         })
     }

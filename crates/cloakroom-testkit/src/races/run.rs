@@ -177,8 +177,8 @@ impl<S: Store> Races<S> {
         })
     }
 
-    /// Plays all triples of {increment, set, remove, clear, rotate, login, logout, touch, read} on
-    /// one session, by one process and by two, in every order of the effects on the store as far
+    /// Plays all triples of {increment, set, remove, clear, rotate, login, logout, touch, read,
+    /// flash, flashes, take_once} on one session, by one process and by two, in every order of the effects on the store as far
     /// as [`schedules`](Self::schedules) goes, and judges all orders in which the responses can
     /// arrive or get lost.
     ///
@@ -191,7 +191,7 @@ impl<S: Store> Races<S> {
     /// # fn main() -> std::io::Result<()> {
     /// let report = Races::new(|| async { MemoryStore::new() }).schedules(1).triples()?;
     /// report.assert_kept();
-    /// assert!(report.cases >= 165);
+    /// assert!(report.cases >= 364);
     /// # Ok(())
     /// # }
     /// ```

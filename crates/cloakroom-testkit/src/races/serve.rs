@@ -3,13 +3,15 @@
 use std::time::Duration;
 
 use cloakroom_core::{
-    Clock, Outcome, RequestSessions, SessionError, SessionHandle, SessionManager, Verdict,
+    Clock, Flash, Level, Outcome, RequestSessions, SessionError, SessionHandle, SessionManager,
+    Verdict,
 };
 use tokio::time::Instant;
 
 use super::{
     gate::{Gates, Stage},
     history::{Answer, End, RequestNo, Seen, Shared, Values},
+    messages::Messages,
     operation::Operation,
 };
 use crate::{
@@ -31,22 +33,70 @@ pub(super) struct Server {
     pub(super) clock: TestClock,
 }
 
+/// What a request brings.
+struct Sent {
+    operations: Vec<Operation>,
+    token: Option<String>,
+    /// The CSRF token of the form that it comes from.
+    csrf: Option<String>,
+}
+
+impl Sent {
+    fn of(number: RequestNo, server: &Server) -> Self {
+        let history = server.history.lock();
+        let request = history.request(number);
+        let token = request.and_then(|request| history.token(request.token?));
+        let form = request.and_then(|request| history.request(request.form?));
+        Self {
+            operations: request.map_or_else(Vec::new, |request| request.operations.clone()),
+            token: token.map(|token| token.text.clone()),
+            csrf: form.and_then(|form| form.csrf.clone()),
+        }
+    }
+}
+
+/// What a handler was given.
+#[derive(Default)]
+struct Given {
+    returned: Option<u64>,
+    shown: Messages,
+}
+
+/// What a page says of forms: whether the one that led to it was good, and the token of its own.
+struct Form {
+    is_vouched_for: Option<bool>,
+    csrf: Option<String>,
+}
+
+impl Form {
+    fn of(session: &SessionHandle, brought: Option<&str>) -> Self {
+        let is_good = |token| session.csrf().verify(token).is_ok();
+        Self {
+            is_vouched_for: brought.map(is_good),
+            // In a new session, asking for a token would be a change.
+            csrf: session.id().and_then(|_| session.csrf().token().ok()),
+        }
+    }
+
+    fn note(self, number: RequestNo, history: &Shared) {
+        if let Some(request) = history.lock().requests.get_mut(number) {
+            request.is_vouched_for = self.is_vouched_for;
+            request.csrf = self.csrf;
+        }
+    }
+}
+
 /// Serves a request and writes down how it was answered.
 pub(super) async fn serve(server: Server, number: RequestNo) {
     let began = Instant::now();
-    let (operations, token) = {
-        let history = server.history.lock();
-        let request = history.request(number);
-        let token = request.and_then(|request| request.token);
-        let text = token.and_then(|token| history.token(token));
-        (
-            request.map_or_else(Vec::new, |request| request.operations.clone()),
-            text.map(|token| token.text.clone()),
-        )
-    };
+    let Sent {
+        operations,
+        token,
+        csrf,
+    } = Sent::of(number, &server);
     let sessions = RequestSessions::begin(&server.manager);
     let head = RequestCookie::new(COOKIE, token.as_deref());
-    let mut returned = None;
+    let mut given = Given::default();
     // The application's own time is not the engine's.
     let mut waited = Duration::ZERO;
     let answer = match open(&sessions, &head).await {
@@ -56,11 +106,13 @@ pub(super) async fn serve(server: Server, number: RequestNo) {
         },
         Ok(session) => {
             let seen = look(&session);
+            let form = Form::of(&session, csrf.as_deref());
+            form.note(number, &server.history);
             server.history.lock().open(server.clock.now(), number, seen);
             let opened = Instant::now();
             server.gates.wait(Stage::Handler).await;
             waited = opened.elapsed();
-            let handled = handle(&session, &operations, number, &mut returned).await;
+            let handled = handle(&session, &operations, number, &mut given).await;
             // A handler that has met an error says so with a status at which nothing is saved.
             let outcome = match &handled {
                 Err(_) => Outcome::ServerError,
@@ -76,7 +128,8 @@ pub(super) async fn serve(server: Server, number: RequestNo) {
     let end = End {
         answer,
         cookie: cookies.change(COOKIE),
-        returned,
+        returned: given.returned,
+        shown: given.shown,
         took: began.elapsed().saturating_sub(waited),
     };
     server.history.lock().end(server.clock.now(), number, end);
@@ -114,9 +167,16 @@ fn look(session: &SessionHandle) -> Option<Seen> {
             k: value("k"),
             keep: value("keep"),
             once: value("once"),
+            messages: messages(session.flash_queue("").peek().unwrap_or_default()),
         },
         subject: subject.and_then(|subject| subject.as_str().strip_prefix("user-")?.parse().ok()),
     })
+}
+
+fn messages(shown: Vec<Flash<u64>>) -> Messages {
+    let number = |flash: Flash<u64>| flash.message.checked_sub(unique(0));
+    let number = |flash| usize::try_from(number(flash)?).ok();
+    Messages::of(shown.into_iter().filter_map(number))
 }
 
 /// A value that no other request writes.
@@ -128,7 +188,7 @@ async fn handle(
     session: &SessionHandle,
     operations: &[Operation],
     number: RequestNo,
-    returned: &mut Option<u64>,
+    given: &mut Given,
 ) -> Result<(), SessionError> {
     let value = unique(number);
     for operation in operations {
@@ -148,14 +208,16 @@ async fn handle(
             Operation::Touch | Operation::Read => {
                 session.get::<u64>("n")?;
             }
-            Operation::TakeOnce => *returned = session.take_once("once").await?,
+            Operation::TakeOnce => given.returned = session.take_once("once").await?,
             Operation::UpdateNow => {
                 let update = |n: &mut u64| {
                     *n += 1;
                     *n
                 };
-                *returned = Some(session.update_now("n", update).await?);
+                given.returned = Some(session.update_now("n", update).await?);
             }
+            Operation::Flash => session.flash(Level::Info, value)?,
+            Operation::Flashes => given.shown = messages(session.flashes().await?),
             Operation::Fail => {}
             Operation::Fill => {
                 session.insert("n", 10)?;

@@ -1,6 +1,6 @@
 //! All triples of operations, and the names under which they are replayed.
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 
 use super::{operation::Operation, plan::Plan};
 
@@ -45,12 +45,13 @@ impl Triple {
         Plan::triple(operations, self.processes, self.starts_logged_in)
     }
 
-    /// Reads a name such as `048-010-1`.
+    /// Reads a name such as `04a-010-1`: the operations, from `a` on those after the tenth, the
+    /// processes, and whether somebody is logged in.
     pub(super) fn parse(name: &str) -> Option<Self> {
         let mut parts = name.split('-');
         let mut digits = || -> Option<[usize; 3]> {
             let mut digits = parts.next()?.chars();
-            let mut digit = || usize::try_from(digits.next()?.to_digit(10)?).ok();
+            let mut digit = || usize::try_from(digits.next()?.to_digit(36)?).ok();
             Some([digit()?, digit()?, digit()?])
         };
         let (operations, processes) = (digits()?, digits()?);
@@ -64,9 +65,13 @@ impl Triple {
 
 impl fmt::Display for Triple {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let ([a, b, c], [x, y, z]) = (self.operations, self.processes);
-        let logged_in = u8::from(self.starts_logged_in);
-        write!(f, "{a}{b}{c}-{x}{y}{z}-{logged_in}")
+        let ([x, y, z], logged_in) = (self.processes, u8::from(self.starts_logged_in));
+        for operation in self.operations {
+            let digit = u32::try_from(operation).ok();
+            let digit = digit.and_then(|digit| char::from_digit(digit, 36));
+            f.write_char(digit.unwrap_or('?'))?;
+        }
+        write!(f, "-{x}{y}{z}-{logged_in}")
     }
 }
 
@@ -75,8 +80,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn there_are_165_triples_in_eight_circumstances() {
-        assert_eq!(Triple::all().len(), 165 * 8);
+    fn there_are_364_triples_in_eight_circumstances() {
+        assert_eq!(Triple::all().len(), 364 * 8);
     }
 
     #[test]

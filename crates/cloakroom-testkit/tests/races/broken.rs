@@ -142,6 +142,74 @@ broken_store! {
     }
 }
 
+broken_store! {
+    /// Says that it has replaced, and has not: what a request has claimed is there for the next one.
+    ReplaceForgets {
+        async fn create(&self, key: &Key, record: &Record) -> Result<Tag, StoreError> {
+            self.0.create(key, record).await
+        }
+
+        async fn replace(&self, _: &Key, _: &Record, _: &Loaded) -> Result<Tag, StoreError> {
+            Ok(Tag::NONE)
+        }
+
+        async fn delete(&self, key: &Key) -> Result<bool, StoreError> {
+            self.0.delete(key).await
+        }
+    }
+}
+
+broken_store! {
+    /// Replaces, and says that somebody else has: what a request has claimed is gone.
+    ReplaceDeniesItself {
+        async fn create(&self, key: &Key, record: &Record) -> Result<Tag, StoreError> {
+            self.0.create(key, record).await
+        }
+
+        async fn replace(
+            &self,
+            key: &Key,
+            record: &Record,
+            expected: &Loaded,
+        ) -> Result<Tag, StoreError> {
+            self.0.replace(key, record, expected).await?;
+            Err(StoreError::new(
+                StoreErrorKind::Conflict,
+                cloakroom_store::Operation::Replace,
+            ))
+        }
+
+        async fn delete(&self, key: &Key) -> Result<bool, StoreError> {
+            self.0.delete(key).await
+        }
+    }
+}
+
+broken_store! {
+    /// Changes the seed of CSRF tokens, which stands at the 30th byte of the data.
+    ReplaceChangesTheSeed {
+        async fn create(&self, key: &Key, record: &Record) -> Result<Tag, StoreError> {
+            self.0.create(key, record).await
+        }
+
+        async fn replace(
+            &self,
+            key: &Key,
+            record: &Record,
+            expected: &Loaded,
+        ) -> Result<Tag, StoreError> {
+            let (mut data, mut record) = (record.data.to_vec(), record.clone());
+            *data.get_mut(30).unwrap() ^= 1;
+            record.data = data.into();
+            self.0.replace(key, &record, expected).await
+        }
+
+        async fn delete(&self, key: &Key) -> Result<bool, StoreError> {
+            self.0.delete(key).await
+        }
+    }
+}
+
 fn promises_broken<S: Store>(races: Races<S>) -> Vec<Promise> {
     let report = races.seed(1).interleavings(300).run().unwrap();
     assert!(report.broken_cases > 0, "{report}");
@@ -174,6 +242,56 @@ fn a_create_that_forgets_is_noticed() {
 
 #[test]
 fn triples_notice_a_replace_that_ignores_versions() {
-    let races = Races::new(|| async { ReplaceIgnoresVersions::new() }).schedules(2);
+    let races = Races::new(|| async { ReplaceIgnoresVersions::new() }).schedules(1);
     assert!(races.triples().unwrap().broken_cases > 0);
+}
+
+/// What breaks where three requests claim the same, and nothing else happens.
+fn broken_by_three<S: Store>(races: &Races<S>, operation: char) -> Vec<Promise> {
+    let case = format!("{operation}{operation}{operation}-000-0:");
+    let report = races.replay(&case).unwrap();
+    report.broken.iter().map(|broken| broken.promise).collect()
+}
+
+const FLASHES: char = 'a';
+const TAKE_ONCE: char = 'b';
+
+#[test]
+fn a_claim_that_is_not_committed_is_noticed() {
+    let races = Races::new(|| async { ReplaceForgets::new() });
+    for claim in [FLASHES, TAKE_ONCE] {
+        assert_eq!(broken_by_three(&races, claim), [Promise::TakenOnce]);
+    }
+}
+
+#[test]
+fn two_claims_of_the_same_are_noticed() {
+    let races = Races::new(|| async { ReplaceIgnoresVersions::new() });
+    for claim in [FLASHES, TAKE_ONCE] {
+        assert_eq!(broken_by_three(&races, claim), [Promise::TakenOnce]);
+    }
+}
+
+#[test]
+fn a_claim_that_gives_nothing_to_anybody_is_noticed() {
+    let races = Races::new(|| async { ReplaceDeniesItself::new() });
+    for claim in [FLASHES, TAKE_ONCE] {
+        let broken = broken_by_three(&races, claim);
+        assert_eq!(broken, [Promise::LostOnlyWithAResponse]);
+    }
+}
+
+#[test]
+fn a_csrf_token_that_its_own_session_does_not_know_is_noticed() {
+    let broken = promises_broken(Races::new(|| async { ReplaceChangesTheSeed::new() }));
+    let expected = Promise::CsrfTokenOfItsSession;
+    assert!(broken.contains(&expected), "{broken:?}");
+}
+
+#[test]
+fn what_nobody_breaks_is_not_noticed() {
+    let races = Races::new(|| async { MemoryStore::new() });
+    for claim in [FLASHES, TAKE_ONCE] {
+        assert_eq!(broken_by_three(&races, claim), []);
+    }
 }

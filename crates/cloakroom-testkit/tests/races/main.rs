@@ -69,7 +69,7 @@ fn judge(report: &RaceReport) {
 
 #[test]
 fn triples_on_memory() {
-    let schedules = if is_long() { 2_000 } else { 4 };
+    let schedules = if is_long() { 2_000 } else { 3 };
     let races = on_memory().schedules(schedules).workers(workers());
     judge(&races.triples().unwrap());
 }

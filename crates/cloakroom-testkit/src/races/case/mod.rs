@@ -18,6 +18,7 @@ use super::{
         TokenNo, Way,
     },
     lockout::{Inherent, is_on_its_way, two_first_visits},
+    messages::Messages,
     note::Note,
     plan::{ALL_EXPIRED, GRACE_OVER, Plan, Planned},
     promise::{Broken, Promise},
@@ -163,6 +164,7 @@ impl Case<'_> {
     /// Sends a request with what the browser's jar holds.
     fn send(&mut self, planned: &Planned) -> Result<RequestNo, Broken> {
         let jar = self.jars.get(planned.browser).copied().flatten();
+        let form = self.history.lock().page(planned.browser);
         let request = Request {
             browser: planned.browser,
             process: planned.process,
@@ -174,6 +176,10 @@ impl Case<'_> {
             answer: None,
             cookie: None,
             returned: None,
+            shown: Messages::default(),
+            form,
+            csrf: None,
+            is_vouched_for: None,
             took: Duration::ZERO,
             way: Way::Open,
         };
@@ -251,6 +257,7 @@ impl Case<'_> {
                 answer,
                 cookie: None,
                 returned: None,
+                shown: Messages::default(),
                 took: Duration::ZERO,
             };
             self.history.lock().end(self.clock.now(), number, end);

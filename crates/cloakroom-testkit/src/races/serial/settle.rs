@@ -169,6 +169,9 @@ impl Step<'_> {
 
     /// Whether a request has nothing to change, and its answer says so.
     pub(super) fn is_idle(&self, request: &Request, number: RequestNo, base: Base) -> bool {
+        if !request.shown.is_empty() {
+            return false;
+        }
         let intent = intent(request, number, base);
         let token = match request.cookie {
             Some(CookieChange::Set(token)) => self.history.token(token),
@@ -198,10 +201,11 @@ fn intent(request: &Request, number: RequestNo, base: Base) -> Intent {
     Intent::of(&request.operations, number, base, seen)
 }
 
-/// Whether what `take_once` or `update_now` gave is what was stored.
+/// Whether what `take_once`, `flashes` or `update_now` gave is what was stored.
 fn is_as_returned(request: &Request, before: Values, after: Values) -> bool {
     match request.operations.first() {
         Some(Operation::TakeOnce) => request.returned == before.once,
+        Some(Operation::Flashes) => request.shown == before.messages,
         Some(Operation::UpdateNow) => request.returned == after.n,
         _ => true,
     }
