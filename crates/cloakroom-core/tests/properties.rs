@@ -5,6 +5,7 @@
 
 use cloakroom_core::fuzzing;
 use proptest::{collection::vec, prelude::*, sample::Index};
+use url::Url;
 
 const NOW: u64 = 1_800_000_000_000;
 
@@ -103,6 +104,18 @@ fn plan() -> impl Strategy<Value = Vec<u8>> {
     })
 }
 
+/// Whether an address, followed on a page, leads to another origin for a browser (WHATWG URL).
+fn leaves(page: &str, url: &str) -> bool {
+    let page = Url::parse(page).unwrap();
+    page.join(url).is_ok_and(|to| to.origin() != page.origin())
+}
+
+/// Parts of addresses; the byte 1 stands for a token.
+fn parts(most: usize) -> impl Strategy<Value = String> {
+    let part = "[a?#&=:@.;/\\\\\u{1}]|sid=|&sid|evil\\.example|%2f|\\.\\.|[ \t\u{e4}]";
+    vec(part, 0..most).prop_map(|parts| parts.concat())
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(300))]
 
@@ -165,6 +178,26 @@ proptest! {
     ) {
         fuzzing::request(header.as_bytes());
         fuzzing::request(&bytes);
+    }
+
+    #[test]
+    fn no_token_goes_to_another_origin(
+        flags: u8,
+        (root, path) in ("|/|//|/\\\\", parts(6)),
+        query in parts(8),
+        start in "|/|//|/\\\\|\\\\\\\\|https:|https://|https:\\\\\\\\",
+        (host, rest) in ("|evil\\.example|shop\\.example(:443)?|a@", parts(8)),
+        bytes in bytes(60),
+    ) {
+        let short = |text: &str| {
+            let length = u8::try_from(text.len()).unwrap_or(u8::MAX);
+            [&[length], text.as_bytes()].concat()
+        };
+        let (path, query) = (short(&(root + &path)), short(&query));
+        let answer = [start, host, rest].concat();
+        let plan = [&[flags], &*path, &query, answer.as_bytes()];
+        fuzzing::addresses(&plan.concat(), leaves);
+        fuzzing::addresses(&bytes, leaves);
     }
 
     #[test]

@@ -9,6 +9,8 @@
 )]
 
 #[cfg(feature = "client-side")]
+mod addresses;
+#[cfg(feature = "client-side")]
 mod application;
 mod cookies;
 mod data;
@@ -21,6 +23,8 @@ mod sealed;
 #[cfg(feature = "client-side")]
 mod stored;
 
+#[cfg(feature = "client-side")]
+pub use addresses::addresses;
 pub use cookies::{cookie_header, token};
 pub use data::envelope;
 pub use journal::journal;
