@@ -38,8 +38,3 @@ pub use csrf::{CsrfFuture, CsrfLayer, CsrfService, CsrfTokenLayer, CsrfTokenServ
 pub use future::ResponseFuture;
 pub use head::RequestView;
 pub use layer::{SessionLayer, SessionService};
-
-// The guide's chapter compiles, or the tests fail.
-#[cfg(all(doctest, feature = "axum"))]
-#[doc = include_str!("../../../docs/csrf.md")]
-struct Guide;

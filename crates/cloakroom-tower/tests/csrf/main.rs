@@ -7,6 +7,7 @@
     reason = "helpers of tests"
 )]
 
+mod breach;
 mod browser;
 mod forms;
 mod login;
