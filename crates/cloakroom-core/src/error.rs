@@ -1,4 +1,4 @@
-use std::{error::Error, fmt};
+use std::{convert::Infallible, error::Error, fmt};
 
 use cloakroom_store::{InvalidSubject, StoreError};
 
@@ -263,6 +263,13 @@ impl From<StoreError> for SessionError {
 impl From<RandomError> for SessionError {
     fn from(error: RandomError) -> Self {
         Self::Random(error)
+    }
+}
+
+/// What is a [`Subject`](cloakroom_store::Subject) already needs no check.
+impl From<Infallible> for SessionError {
+    fn from(never: Infallible) -> Self {
+        match never {}
     }
 }
 

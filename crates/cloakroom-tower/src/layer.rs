@@ -105,7 +105,8 @@ where
             Some(outer) => match RequestSessions::begin_inside(&self.manager, outer.clone()) {
                 Ok(sessions) => sessions,
                 Err(error) => {
-                    tracing::error!(target: "cloakroom", "an inner session layer is refused: {error}");
+                    let path = request.uri().path();
+                    tracing::error!(target: "cloakroom", path, "an inner session layer is refused: {error}");
                     return ResponseFuture::refused();
                 }
             },

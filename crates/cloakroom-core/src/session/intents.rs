@@ -27,7 +27,9 @@ impl SessionHandle {
     /// # mod doc { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/docs/browser.rs")); }
     /// # doc::example(async |session, browser| {
     /// session.login("user-17")?;
-    /// assert_eq!(session.subject().unwrap().as_str(), "user-17");
+    /// let subject = session.subject().unwrap();
+    /// assert_eq!(subject.as_str(), "user-17");
+    /// session.login(subject)?;
     /// assert!(session.login("").is_err());
     /// # Ok(())
     /// # });
