@@ -58,13 +58,13 @@
 
 pub use cloakroom_core::{
     Clock, Codec, ConfigError, ConfigProblem, Cookie, CorruptPolicy, Csrf, CsrfRefusal,
-    DecodePolicy, EndedPolicy, Event, EventKind, FailurePolicy, Flash, FlashQueue, Key, KeyName,
-    KeyOf, Level, Limits, Namespace, NamespaceInfo, NamespaceName, Observer, Random, RandomError,
-    ReadOnlySession, ReplacedTokenPolicy, RequestHead, RequestSessions, ResponseHead,
-    ResponseHeader, Rotation, SameSite, SaveMode, Scheme, SessionError, SessionHandle,
-    SessionManager, SessionManagerBuilder, SessionPage, SessionRedirect, SessionSummary, Subjects,
-    Sweeper, Sweeping, SystemClock, Token, TokenTransport, Transport, TransportInfo, VoidReason,
-    days, hours, minutes,
+    CsrfTokenRules, DecodePolicy, EndedPolicy, ErrorResponse, Event, EventKind, FailurePolicy,
+    Flash, FlashQueue, Key, KeyName, KeyOf, Level, Limits, Namespace, NamespaceInfo, NamespaceName,
+    Observer, OriginRules, Random, RandomError, ReadOnlySession, ReplacedTokenPolicy, RequestHead,
+    RequestSessions, ResponseHead, ResponseHeader, Rotation, SameSite, SaveMode, Scheme,
+    SessionError, SessionHandle, SessionManager, SessionManagerBuilder, SessionPage,
+    SessionRedirect, SessionSummary, Subjects, Sweeper, Sweeping, SystemClock, Token,
+    TokenTransport, Transport, TransportInfo, VoidReason, days, hours, minutes,
 };
 #[cfg(feature = "client-side")]
 pub use cloakroom_core::{KeyError, KeyId, KeyRing, SecretKey};
