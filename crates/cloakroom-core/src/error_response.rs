@@ -73,7 +73,7 @@ impl ErrorResponse {
     /// # let mut response = doc::Response::default();
     /// let hint = "add the session layer";
     /// SessionError::NoLayer { hint }.respond().write_head(&mut response);
-    /// assert_eq!(response.cache_control, ["no-store"]);
+    /// assert_eq!(response.others, [("cache-control", "no-store".to_owned())]);
     /// ```
     pub fn write_head(&self, head: &mut dyn ResponseHead) {
         head.replace(ResponseHeader::CacheControl, Cow::Borrowed("no-store"));

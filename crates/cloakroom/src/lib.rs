@@ -47,6 +47,7 @@
 //! None is on by default.
 //! - `axum`: extractors for axum 0.8, and the tower layer.
 //! - `tower`: the layer alone.
+//! - `actix`: middleware and extractors for actix-web 4, in the module `actix`.
 //! - `memory`, `file`, `sqlite`, `postgres`, `mysql`, `redis`, `memcached`: stores. `tiered`: one of
 //!   them in front of another.
 //! - `postgres-tls`, `mysql-tls`, `redis-tls`: encrypted connections to them.
@@ -56,6 +57,9 @@
 //!
 //! To write a store, depend on `cloakroom-store` and test it with `cloakroom-testkit`.
 
+/// Sessions for actix-web 4.
+#[cfg(feature = "actix")]
+pub use cloakroom_actix as actix;
 pub use cloakroom_core::{
     Clock, Codec, ConfigError, ConfigProblem, Cookie, CorruptPolicy, Csrf, CsrfRefusal,
     CsrfTokenRules, DecodePolicy, EndedPolicy, ErrorResponse, Event, EventKind, FailurePolicy,

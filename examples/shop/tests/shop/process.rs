@@ -7,6 +7,8 @@ use std::{
     process::{Child, Command, Stdio},
 };
 
+use crate::PROGRAM;
+
 /// One process. It is killed when this is dropped.
 pub(crate) struct Shop {
     process: Child,
@@ -26,7 +28,7 @@ impl Shop {
     }
 
     fn start_with(data: &Path, options: &[&str]) -> Self {
-        let mut process = Command::new(env!("CARGO_BIN_EXE_shop"))
+        let mut process = Command::new(PROGRAM)
             .args(["--http", "127.0.0.1:0", "--https", "127.0.0.1:0", "--data"])
             .arg(data)
             .args(options)
