@@ -22,6 +22,7 @@ mod headers;
 mod login;
 #[path = "../../../shop/tests/shop/process.rs"]
 mod process;
+mod same;
 #[path = "../../../shop/tests/shop/stores.rs"]
 mod stores;
 #[path = "../../../shop/tests/shop/visits.rs"]
