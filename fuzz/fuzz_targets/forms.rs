@@ -14,10 +14,10 @@ use axum::{
     http::{Request, header},
     routing::post,
 };
-use cloakroom_core::{Csrf, Namespace, SessionManager};
+use cloakroom_core::{Csrf, Namespace, OriginRules, SessionManager};
 use cloakroom_memory::MemoryStore;
 use cloakroom_tower::{
-    CsrfForm, CsrfLayer, NamespaceName, Session, SessionLayer, SessionRejection,
+    CsrfForm, CsrfTokenLayer, NamespaceName, Session, SessionLayer, SessionRejection,
 };
 use http_body_util::BodyExt;
 use libfuzzer_sys::fuzz_target;
@@ -71,9 +71,9 @@ impl World {
     fn new() -> Self {
         let namespace = Namespace::new(Account::NAME, MemoryStore::new()).insecure_http();
         let manager = SessionManager::builder().namespace(namespace).build();
-        let asks = CsrfLayer::new().require_token(Account::NAME);
+        let asks = OriginRules::new().require_token(Account::NAME).body_limit(LIMIT);
         let app = Router::new()
-            .route("/layer", post(echo).layer(asks.body_limit(LIMIT)))
+            .route("/layer", post(echo).layer(CsrfTokenLayer::from(asks)))
             .route("/form", post(fields).get(token))
             .layer(SessionLayer::new(
                 manager.expect("the configuration is fine"),

@@ -135,7 +135,8 @@ impl SessionError {
     pub const fn status(&self) -> u16 {
         match self {
             Self::Redirect { .. } => 302,
-            Self::Closed { .. } | Self::Csrf { .. } => 403,
+            Self::Closed { .. } => 403,
+            Self::Csrf { refusal, .. } => refusal.status(),
             Self::Ended { .. } | Self::Conflict { .. } => 409,
             Self::TooLarge { .. } => 413,
             Self::Store(_) | Self::Random(_) => 503,

@@ -192,6 +192,19 @@ impl ResponseHeader {
             Self::Other(name) => name,
         }
     }
+
+    /// Whether its value may have a token in it, and is to be kept out of tables and logs of HTTP
+    /// implementations.
+    ///
+    /// ```
+    /// use cloakroom_core::ResponseHeader;
+    /// assert!(ResponseHeader::SetCookie.may_have_token());
+    /// assert!(!ResponseHeader::Vary.may_have_token());
+    /// ```
+    #[must_use]
+    pub const fn may_have_token(self) -> bool {
+        !matches!(self, Self::Vary | Self::CacheControl | Self::ReferrerPolicy)
+    }
 }
 
 /// Says that the response depends on the request's cookies.

@@ -26,6 +26,7 @@ mod cookie;
 mod csrf;
 mod envelope;
 mod error;
+mod error_response;
 mod event;
 mod frames;
 #[cfg(feature = "fuzzing")]
@@ -55,8 +56,9 @@ pub use clock::{Clock, SystemClock};
 pub use codec::Codec;
 pub use commit::{Commit, Outcome, Verdict};
 pub use cookie::{Cookie, SameSite};
-pub use csrf::{CsrfRefusal, OriginRules, OriginVerdict};
+pub use csrf::{CsrfCheck, CsrfRefusal, CsrfTokenRules, OriginRules, OriginVerdict, UnopenedCheck};
 pub use error::{ConfigError, ConfigProblem, SessionError};
+pub use error_response::ErrorResponse;
 pub use event::{Event, EventKind, Observer, VoidReason};
 pub use head::{NamespaceName, RequestHead, ResponseHead, ResponseHeader, Scheme};
 #[cfg(feature = "client-side")]

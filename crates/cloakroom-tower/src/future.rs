@@ -7,7 +7,7 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-use cloakroom_core::{Commit, Outcome, RequestSessions, Verdict};
+use cloakroom_core::{Commit, ErrorResponse, Outcome, RequestSessions, Verdict};
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
 use pin_project_lite::pin_project;
 
@@ -66,8 +66,7 @@ where
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let mut this = self.project();
         let Some(sessions) = this.sessions else {
-            let message = "The session configuration is wrong; the log says how.\n";
-            return Poll::Ready(Ok(plain(StatusCode::INTERNAL_SERVER_ERROR, message)));
+            return Poll::Ready(Ok(answer(&ErrorResponse::misconfigured())));
         };
         if let StageProjection::Handling { inner } = this.stage.as_mut().project() {
             let polled = catch_unwind(AssertUnwindSafe(|| inner.poll(context)));
@@ -119,15 +118,12 @@ fn finish<R: From<&'static str>>(
     verdict: Verdict,
     sessions: &RequestSessions,
 ) -> Response<R> {
-    let replaced = verdict
-        .status()
-        .and_then(|status| StatusCode::from_u16(status).ok());
-    let mut response = match replaced {
+    let mut response = match verdict.response() {
         None => response,
-        Some(status) => {
+        Some(error) => {
             // Inner layers may have committed sessions of their own.
             let tokens = take_tokens(response.headers());
-            let mut response = plain(status, verdict.message());
+            let mut response = answer(&error);
             response.headers_mut().extend(tokens);
             response
         }
@@ -148,15 +144,16 @@ fn take_tokens(headers: &HeaderMap) -> HeaderMap {
         .collect()
 }
 
-pub(crate) fn plain<R: From<&'static str>>(
-    status: StatusCode,
-    message: &'static str,
-) -> Response<R> {
-    let mut response = Response::new(R::from(message));
-    *response.status_mut() = status;
-    let headers = response.headers_mut();
+/// What the client is told of an error. Why a request was refused is in the extensions alone.
+pub(crate) fn answer<R: From<&'static str>>(error: &ErrorResponse) -> Response<R> {
+    let mut response = Response::new(R::from(error.message()));
+    let status = StatusCode::from_u16(error.status());
+    *response.status_mut() = status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let text = HeaderValue::from_static("text/plain; charset=utf-8");
-    headers.insert(header::CONTENT_TYPE, text);
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response.headers_mut().insert(header::CONTENT_TYPE, text);
+    error.write_head(&mut ResponseView(response.headers_mut()));
+    if let Some(refusal) = error.refusal() {
+        response.extensions_mut().insert(refusal);
+    }
     response
 }

@@ -142,14 +142,6 @@ fn name(header: ResponseHeader) -> Option<HeaderName> {
     })
 }
 
-/// What has a token in it is kept out of the tables and logs of HTTP implementations.
-fn is_sensitive(header: ResponseHeader) -> bool {
-    !matches!(
-        header,
-        ResponseHeader::Vary | ResponseHeader::CacheControl | ResponseHeader::ReferrerPolicy
-    )
-}
-
 /// The engine has checked what it sends, so that this is never `None`; a log line for what a
 /// transport of the application's gets wrong.
 fn pair(header: ResponseHeader, value: Cow<'static, str>) -> Option<(HeaderName, HeaderValue)> {
@@ -168,6 +160,7 @@ fn header_value(header: ResponseHeader, value: Cow<'static, str>) -> Option<Head
         Cow::Owned(text) => HeaderValue::try_from(text),
     };
     let mut value = result.ok()?;
-    value.set_sensitive(is_sensitive(header));
+    // What has a token in it is kept out of the tables and logs of HTTP implementations.
+    value.set_sensitive(header.may_have_token());
     Some(value)
 }

@@ -47,6 +47,7 @@
 //! None is on by default.
 //! - `axum`: extractors for axum 0.8, and the tower layer.
 //! - `tower`: the layer alone.
+//! - `actix`: middleware and extractors for actix-web 4, in the module `actix`.
 //! - `memory`, `file`, `sqlite`, `postgres`, `mysql`, `redis`, `memcached`: stores. `tiered`: one of
 //!   them in front of another.
 //! - `postgres-tls`, `mysql-tls`, `redis-tls`: encrypted connections to them.
@@ -56,15 +57,18 @@
 //!
 //! To write a store, depend on `cloakroom-store` and test it with `cloakroom-testkit`.
 
+/// Sessions for actix-web 4.
+#[cfg(feature = "actix")]
+pub use cloakroom_actix as actix;
 pub use cloakroom_core::{
     Clock, Codec, ConfigError, ConfigProblem, Cookie, CorruptPolicy, Csrf, CsrfRefusal,
-    DecodePolicy, EndedPolicy, Event, EventKind, FailurePolicy, Flash, FlashQueue, Key, KeyName,
-    KeyOf, Level, Limits, Namespace, NamespaceInfo, NamespaceName, Observer, Random, RandomError,
-    ReadOnlySession, ReplacedTokenPolicy, RequestHead, RequestSessions, ResponseHead,
-    ResponseHeader, Rotation, SameSite, SaveMode, Scheme, SessionError, SessionHandle,
-    SessionManager, SessionManagerBuilder, SessionPage, SessionRedirect, SessionSummary, Subjects,
-    Sweeper, Sweeping, SystemClock, Token, TokenTransport, Transport, TransportInfo, Unopened,
-    VoidReason, days, hours, minutes,
+    CsrfTokenRules, DecodePolicy, EndedPolicy, ErrorResponse, Event, EventKind, FailurePolicy,
+    Flash, FlashQueue, Key, KeyName, KeyOf, Level, Limits, Namespace, NamespaceInfo, NamespaceName,
+    Observer, OriginRules, Random, RandomError, ReadOnlySession, ReplacedTokenPolicy, RequestHead,
+    RequestSessions, ResponseHead, ResponseHeader, Rotation, SameSite, SaveMode, Scheme,
+    SessionError, SessionHandle, SessionManager, SessionManagerBuilder, SessionPage,
+    SessionRedirect, SessionSummary, Subjects, Sweeper, Sweeping, SystemClock, Token,
+    TokenTransport, Transport, TransportInfo, Unopened, VoidReason, days, hours, minutes,
 };
 #[cfg(feature = "client-side")]
 pub use cloakroom_core::{KeyError, KeyId, KeyRing, SecretKey};

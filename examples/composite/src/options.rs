@@ -1,6 +1,6 @@
 use std::{error::Error, net::SocketAddr, path::PathBuf};
 
-use cloakroom::{ConfigError, CsrfLayer, Namespace};
+use cloakroom::{ConfigError, CsrfLayer, Namespace, OriginRules};
 
 /// What both programs are told when they start.
 #[derive(Debug)]
@@ -77,10 +77,10 @@ impl Options {
     /// # Errors
     /// When a trusted origin is none.
     pub fn csrf(&self) -> Result<CsrfLayer, ConfigError> {
-        let mut layer = CsrfLayer::new();
+        let mut rules = OriginRules::new();
         for origin in &self.trusted {
-            layer = layer.trusted_origin(origin)?;
+            rules = rules.trusted_origin(origin)?;
         }
-        Ok(layer)
+        Ok(CsrfLayer::from(rules))
     }
 }

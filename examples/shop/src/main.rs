@@ -4,17 +4,21 @@
 //! `cargo run -p shop` opens it at <http://127.0.0.1:8080> and <https://127.0.0.1:8443>.
 //!
 //! Begin with `sessions.rs`, which says what sessions there are. `routes.rs` uses them, `pages.rs`
-//! and `products.rs` know nothing of them, `state.rs` shows what a request sees of them.
+//! and `products.rs` know nothing of them, `state.rs` shows what a request sees of them. But for
+//! `main.rs` and `routes.rs`, the shop on actix-web is made of the same files.
 
+mod certificate;
 mod language;
+mod options;
 mod pages;
 mod products;
 mod routes;
 mod sessions;
 mod state;
 mod stores;
+mod visitor;
 
-use std::{error::Error, io, net::SocketAddr, path::PathBuf, process::ExitCode, time::Duration};
+use std::{error::Error, io, net::SocketAddr, process::ExitCode, time::Duration};
 
 use axum::Extension;
 use axum_server::{
@@ -26,6 +30,8 @@ use tokio::{
     net::{TcpListener, TcpSocket},
     signal::unix::{SignalKind, signal},
 };
+
+use crate::{certificate::Certificate, options::Options};
 
 #[tokio::main]
 #[expect(clippy::print_stderr, reason = "a program says why it ends")]
@@ -70,62 +76,9 @@ async fn run() -> Result<(), Box<dyn Error>> {
         handle.graceful_shutdown(Some(Duration::from_secs(10)));
     });
 
-    println!("listening on http://{http_at} and https://{https_at}");
-    match options.store {
-        None => println!(
-            "The shop is open. What it keeps lies in {:?}.",
-            options.data
-        ),
-        Some(_) => println!("The shop is open. Its sessions are in the store that you named."),
-    }
-    println!("Your browser will warn of its certificate, which it has just made itself.");
-    println!("Ctrl-C closes it.");
+    println!("{}", options.greeting(http_at, https_at));
     tokio::try_join!(http, https)?;
     Ok(())
-}
-
-struct Options {
-    http: SocketAddr,
-    https: SocketAddr,
-    data: PathBuf,
-    store: Option<String>,
-}
-
-impl Options {
-    fn usage() -> String {
-        format!(
-            "options: --http ADDRESS:PORT --https ADDRESS:PORT --data FOLDER --store STORE, which is \
-             {}",
-            stores::ADDRESSES
-        )
-    }
-
-    /// Where sessions are kept: in files, unless something else was asked for.
-    fn store(&self) -> String {
-        let files = || format!("file:{}", self.data.join("sessions").display());
-        self.store.clone().unwrap_or_else(files)
-    }
-
-    fn read(mut arguments: impl Iterator<Item = String>) -> Result<Self, Box<dyn Error>> {
-        let mut options = Self {
-            http: SocketAddr::from(([127, 0, 0, 1], 8080)),
-            https: SocketAddr::from(([127, 0, 0, 1], 8443)),
-            data: PathBuf::from("data/shop"),
-            store: None,
-        };
-        while let Some(name) = arguments.next() {
-            let value = arguments.next().ok_or_else(Self::usage)?;
-            let address = || value.parse().map_err(|_| Self::usage());
-            match name.as_str() {
-                "--http" => options.http = address()?,
-                "--https" => options.https = address()?,
-                "--data" => options.data = value.into(),
-                "--store" => options.store = Some(value),
-                _ => return Err(Self::usage().into()),
-            }
-        }
-        Ok(options)
-    }
 }
 
 fn listen(address: SocketAddr) -> Result<TcpListener, String> {
@@ -143,12 +96,8 @@ fn listen(address: SocketAddr) -> Result<TcpListener, String> {
 }
 
 async fn certificate() -> Result<RustlsConfig, Box<dyn Error>> {
-    // Fails only when there is a provider already.
-    let _ = rustls::crypto::ring::default_provider().install_default();
-    let names = ["localhost", "127.0.0.1", "::1"].map(str::to_owned);
-    let made = rcgen::generate_simple_self_signed(names)?;
-    let key = made.signing_key.serialize_der();
-    Ok(RustlsConfig::from_der(vec![made.cert.der().to_vec()], key).await?)
+    let made = Certificate::make()?;
+    Ok(RustlsConfig::from_der(vec![made.certificate], made.key).await?)
 }
 
 /// Waits for Ctrl-C or a polite `kill`, from the moment of the call on.

@@ -1,9 +1,9 @@
 //! What the shop answers, and how it uses its sessions.
 
-use std::{cmp::Reverse, collections::BTreeMap, net::SocketAddr};
+use std::net::SocketAddr;
 
 use axum::{
-    Form, RequestPartsExt, Router,
+    Form, Json, RequestPartsExt, Router,
     extract::{FromRequestParts, Path, State},
     http::{HeaderMap, HeaderValue, StatusCode, header, request::Parts, uri::Authority},
     middleware::map_response,
@@ -11,23 +11,21 @@ use axum::{
     routing::{get, post},
 };
 use cloakroom::{
-    Clock, CsrfLayer, Level, Session, SessionError, SessionLayer, SessionManager, SessionRejection,
-    SessionSummary, SystemClock,
-    store::{SessionId, Subject},
+    CsrfLayer, Level, Session, SessionError, SessionLayer, SessionManager, SessionRejection,
+    Sessions, store::SessionId,
 };
 use maud::Markup;
 use serde::Deserialize;
+use serde_json::{Map, Value};
 
 use crate::{
     language::Language,
-    pages::{self, Login, Page},
+    pages::{self, Page},
     products::is_item,
     sessions::{Account, Cart, Prefs},
-    state,
+    state::state,
+    visitor::{self, Items, logins},
 };
-
-/// How many of each item.
-type Items = BTreeMap<String, u32>;
 
 pub(crate) fn router(sessions: SessionManager, https: SocketAddr) -> Router {
     Router::new()
@@ -43,8 +41,8 @@ pub(crate) fn router(sessions: SessionManager, https: SocketAddr) -> Router {
         .route("/logout", post(logout))
         .route("/account/end/{id}", post(end_login))
         .route("/account/end-others", post(end_others))
-        .route("/state", get(state::all))
-        .route("/state/{namespace}", get(state::one))
+        .route("/state", get(states))
+        .route("/state/{namespace}", get(state_of))
         .route("/style.css", get(style))
         // No other site makes a visitor's browser buy, log in or log out.
         .layer(CsrfLayer::new())
@@ -165,24 +163,6 @@ async fn account(
     Ok(page.account(&name, &logins, &messages).into_response())
 }
 
-/// Where the visitor is logged in, the last used first; nothing on a store that can't tell.
-async fn logins(account: &Session<Account>, subject: &Subject) -> Result<Vec<Login>, SessionError> {
-    let subjects = account.subjects()?;
-    let mut sessions = match subjects.sessions_of(subject, None, 50).await {
-        Err(SessionError::Unsupported { .. }) => return Ok(Vec::new()),
-        page => page?.sessions,
-    };
-    sessions.sort_by_key(|session| Reverse(session.last_seen));
-    let now = SystemClock.now();
-    let login = |session: SessionSummary| Login {
-        id: session.id.to_string(),
-        began: now.saturating_since(session.created),
-        used: now.saturating_since(session.last_seen),
-        is_this_one: account.id() == Some(session.id),
-    };
-    Ok(sessions.into_iter().map(login).collect())
-}
-
 /// Ends one login of the visitor, in whichever browser it is.
 async fn end_login(
     account: Session<Account>,
@@ -215,6 +195,26 @@ async fn end_others(account: Session<Account>, page: Page) -> Result<Redirect, S
     Ok(Redirect::to("/account"))
 }
 
+async fn states(sessions: Sessions) -> Result<Json<Value>, SessionRejection> {
+    let mut states = Map::new();
+    for name in sessions.names() {
+        states.insert(name.to_owned(), state(sessions.open(name).await?)?);
+    }
+    Ok(Json(states.into()))
+}
+
+/// Opens this session and no other.
+async fn state_of(
+    sessions: Sessions,
+    Path(name): Path<String>,
+) -> Result<Response, SessionRejection> {
+    match sessions.open(&name).await {
+        Ok(session) => Ok(Json(state(session)?).into_response()),
+        Err(SessionError::UnknownNamespace { .. }) => Ok(StatusCode::NOT_FOUND.into_response()),
+        Err(error) => Err(error.into()),
+    }
+}
+
 async fn style() -> impl IntoResponse {
     let css = [(header::CONTENT_TYPE, "text/css; charset=utf-8")];
     (css, include_str!("style.css"))
@@ -227,18 +227,9 @@ impl<S: Send + Sync> FromRequestParts<S> for Page {
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, SessionRejection> {
         let prefs = parts.extract_with_state::<Session<Prefs>, _>(state).await?;
         let cart = parts.extract_with_state::<Session<Cart>, _>(state).await?;
-        // What the visitor has chosen counts more than what the browser says.
-        let chosen: String = prefs.get_or_default("language")?;
         let accepted = parts.headers.get(header::ACCEPT_LANGUAGE);
         let accepted = accepted.and_then(|header| header.to_str().ok());
-        let language = Language::of_code(&chosen)
-            .or_else(|| Language::of_browser(accepted?))
-            .unwrap_or_default();
-        let items: Items = cart.get_or_default("items")?;
-        Ok(Self {
-            language,
-            in_cart: items.values().copied().fold(0, u32::saturating_add),
-        })
+        Ok(visitor::page(&prefs, &cart, accepted)?)
     }
 }
 

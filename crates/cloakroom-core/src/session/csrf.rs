@@ -230,6 +230,14 @@ impl<'a> Csrf<'a> {
         }
     }
 
+    pub(crate) const fn session(self) -> &'a SessionHandle {
+        self.session
+    }
+
+    pub(crate) const fn named_action(self) -> Option<&'a str> {
+        self.action
+    }
+
     fn purpose(&self) -> Purpose<'a> {
         Purpose {
             namespace: self.session.0.name(),

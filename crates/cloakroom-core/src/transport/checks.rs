@@ -221,7 +221,7 @@ fn compile_cookie(
 }
 
 /// The name in lower case, if it is one that a token may be in (RFC 9110, section 5.6.2).
-fn header_name(name: &str, report: Report<'_>) -> Option<&'static str> {
+pub(crate) fn header_name(name: &str, report: Report<'_>) -> Option<&'static str> {
     let is_token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
     let lower = name.to_ascii_lowercase();
     let problem = if name.is_empty() || !name.bytes().all(is_token) {

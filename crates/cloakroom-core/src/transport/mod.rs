@@ -12,6 +12,7 @@ use std::{fmt, sync::Arc};
 
 pub(crate) use self::{
     answer::Answer,
+    checks::header_name,
     compiled::Transports,
     query::{is_of, with_token},
     route::{QueryRoute, Route, Taken, TransportSet},

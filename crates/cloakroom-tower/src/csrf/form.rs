@@ -5,12 +5,14 @@ use axum_core::{
     response::{IntoResponse, Response},
 };
 use bytes::Bytes;
-use cloakroom_core::{Csrf, CsrfRefusal, NamespaceName, SessionError, SessionHandle};
-use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use cloakroom_core::{Csrf, NamespaceName, SessionError};
+use http::{HeaderValue, StatusCode, header};
 use serde::de::DeserializeOwned;
 
-use super::body;
-use crate::axum::{Session, SessionRejection};
+use crate::{
+    axum::{Session, SessionRejection},
+    head::RequestView,
+};
 
 /// A form whose token was checked: `axum::Form` for handlers without a layer that asks for tokens.
 ///
@@ -105,39 +107,19 @@ where
     async fn from_request(request: Request, state: &S) -> Result<Self, CsrfFormRejection> {
         let (mut parts, body) = request.into_parts();
         let session = Session::<N>::from_request_parts(&mut parts, state).await?;
-        let headers = parts.headers.clone();
-        let of_header = verify_header(&session, &headers)?;
-        if !body::is_form(&headers) {
-            return Err(match of_header {
-                true => CsrfFormRejection::NoForm,
-                false => session.csrf().refuse(CsrfRefusal::NoToken).into(),
-            });
+        let check = session.csrf().check(&RequestView::from(&parts))?;
+        if !Csrf::is_form(&RequestView::from(&parts)) {
+            return Err(CsrfFormRejection::NoForm);
         }
         let request = Request::from_parts(parts, body);
         let form = Bytes::from_request(request, state).await;
         let form = form.map_err(|rejection| CsrfFormRejection::Body(rejection.into_response()))?;
-        if !of_header {
-            let csrf = session.csrf();
-            let token = body::token_of_form(&form);
-            csrf.verify(&token.map_err(|refusal| csrf.refuse(refusal))?)?;
-        }
-        let value = serde_html_form::from_bytes(&body::without_token(&form));
+        check.form(&form)?;
+        let value = serde_html_form::from_bytes(&Csrf::without_token(&form));
         Ok(Self {
             value: value.map_err(|error| CsrfFormRejection::Fields(error.to_string()))?,
             namespace: PhantomData,
         })
-    }
-}
-
-/// Whether the header has a token that is good; an error when it has one that is not.
-fn verify_header(session: &SessionHandle, headers: &HeaderMap) -> Result<bool, SessionError> {
-    let csrf = session.csrf();
-    match body::token_of_header(headers, &HeaderName::from_static(Csrf::HEADER)) {
-        None => Ok(false),
-        Some(token) => {
-            csrf.verify(token.map_err(|refusal| csrf.refuse(refusal))?)?;
-            Ok(true)
-        }
     }
 }
 
@@ -186,10 +168,7 @@ impl std::error::Error for CsrfFormRejection {}
 impl IntoResponse for CsrfFormRejection {
     fn into_response(self) -> Response {
         let (status, message) = match self {
-            Self::Session(rejection) => match rejection.into_error() {
-                SessionError::Csrf { refusal, .. } => return super::refused::answer(refusal),
-                error => return SessionRejection::from(error).into_response(),
-            },
+            Self::Session(rejection) => return rejection.into_response(),
             Self::Body(response) => return response,
             Self::NoForm => (StatusCode::UNSUPPORTED_MEDIA_TYPE, "This is no form.\n"),
             Self::Fields(error) => {

@@ -3,20 +3,21 @@ use std::{
     task::{Context, Poll},
 };
 
-use cloakroom_core::{ConfigError, OriginRules};
+use cloakroom_core::{OriginRules, RequestSessions};
 use http::{Request, Response};
 use tower_layer::Layer;
 use tower_service::Service;
 
-use super::{CsrfFuture, CsrfTokenLayer, refused, token::When, view::OriginView};
+use super::CsrfFuture;
+use crate::{future::answer, head::RequestView};
 
 /// Refuses what another site may have made a browser send: 403, no details, and an event.
 ///
 /// It judges by [`OriginRules`], which are those of Go 1.25: `GET`, `HEAD` and `OPTIONS` pass, and
 /// of the others whatever the browser vouches for (`Sec-Fetch-Site`, or `Origin` and `Host`). It
-/// needs neither tokens nor sessions. What comes from no browser, with neither header, passes; ask
-/// for a token with [`require_token_unless_vouched`](Self::require_token_unless_vouched) where it
-/// is not to, and with [`require_token`](Self::require_token) everywhere.
+/// needs neither tokens nor sessions. What comes from no browser, with neither header, passes; use
+/// a [`CsrfTokenLayer`](crate::CsrfTokenLayer) where it is not to. The path that a rule lets pass
+/// is the one that the layer sees, which below `Router::nest` is without the prefix.
 ///
 /// The response body must be made of text (`From<&'static str>`), as for
 /// [`SessionLayer`](crate::SessionLayer). A response that refuses has the
@@ -24,6 +25,7 @@ use super::{CsrfFuture, CsrfTokenLayer, refused, token::When, view::OriginView};
 /// to answer with a page of its own.
 ///
 /// ```
+/// use cloakroom_core::OriginRules;
 /// use cloakroom_tower::CsrfLayer;
 /// use http::{Request, Response};
 /// use tower::{Layer, ServiceExt, service_fn};
@@ -31,7 +33,8 @@ use super::{CsrfFuture, CsrfTokenLayer, refused, token::When, view::OriginView};
 /// let handler = service_fn(async |_: Request<()>| -> Result<Response<&str>, std::io::Error> {
 ///     Ok(Response::new("Bought."))
 /// });
-/// let app = CsrfLayer::new().trusted_origin("https://pay.example")?.layer(handler);
+/// let rules = OriginRules::new().trusted_origin("https://pay.example")?;
+/// let app = CsrfLayer::from(rules).layer(handler);
 /// let request = Request::post("/buy").header("sec-fetch-site", "cross-site").body(())?;
 /// # tokio::runtime::Runtime::new()?.block_on(async {
 /// let response = app.oneshot(request).await?;
@@ -48,92 +51,9 @@ pub struct CsrfLayer {
 }
 
 impl CsrfLayer {
-    /// The layer with the plain rules.
+    /// The layer with the plain rules: nobody is trusted, and nothing let past.
     pub const fn new() -> Self {
         Self { rules: None }
-    }
-
-    /// Lets pass what pages of another origin send. See [`OriginRules::trusted_origin`].
-    ///
-    /// # Errors
-    /// A [`ConfigError`] for what is no origin as browsers write it.
-    ///
-    /// ```
-    /// use cloakroom_tower::CsrfLayer;
-    /// assert!(CsrfLayer::new().trusted_origin("https://pay.example").is_ok());
-    /// assert!(CsrfLayer::new().trusted_origin("pay.example").is_err());
-    /// ```
-    pub fn trusted_origin(self, origin: impl Into<String>) -> Result<Self, ConfigError> {
-        let rules = self.into_rules().trusted_origin(origin)?;
-        Ok(Self::from(rules))
-    }
-
-    /// Lets requests to a path pass, without a token too. Insecure, unless their handlers look at
-    /// no session. See [`OriginRules::insecure_bypass`]; the path is the one that the layer sees,
-    /// which below `Router::nest` is without the prefix.
-    ///
-    /// # Errors
-    /// A [`ConfigError`] for what is no pattern.
-    ///
-    /// ```
-    /// use cloakroom_tower::CsrfLayer;
-    /// assert!(CsrfLayer::new().insecure_bypass("POST /hooks/").is_ok());
-    /// assert!(CsrfLayer::new().insecure_bypass("hooks").is_err());
-    /// ```
-    pub fn insecure_bypass(self, pattern: &str) -> Result<Self, ConfigError> {
-        let rules = self.into_rules().insecure_bypass(pattern)?;
-        Ok(Self::from(rules))
-    }
-
-    /// Asks each request with another method than `GET`, `HEAD` and `OPTIONS` for a token of the
-    /// session of this namespace, also where the browser vouches for it. What was let past needs
-    /// none.
-    ///
-    /// ```
-    /// # use cloakroom_core::{Namespace, NamespaceName, SessionManager};
-    /// # use cloakroom_memory::MemoryStore;
-    /// # use cloakroom_tower::*;
-    /// use axum::{Router, routing::get};
-    ///
-    /// struct Account;
-    /// impl NamespaceName for Account {
-    ///     const NAME: &'static str = "account";
-    /// }
-    ///
-    /// async fn form(account: Session<Account>) -> Result<String, SessionRejection> {
-    ///     Ok(account.csrf().open_form("/password")? + "<input name=password></form>")
-    /// }
-    ///
-    /// async fn set() -> &'static str {
-    ///     "Your password was changed."
-    /// }
-    ///
-    /// # let account = Namespace::new("account", MemoryStore::new());
-    /// # let manager = SessionManager::builder().namespace(account).build()?;
-    /// let app: Router = Router::new()
-    ///     .route("/password", get(form).post(set))
-    ///     .layer(CsrfLayer::new().require_token(Account::NAME))
-    ///     .layer(SessionLayer::new(manager)); // outside, since the token is the session's
-    /// # Ok::<(), cloakroom_core::ConfigError>(())
-    /// ```
-    pub fn require_token(self, namespace: impl Into<String>) -> CsrfTokenLayer {
-        CsrfTokenLayer::new(self.into_rules(), namespace.into(), When::Always)
-    }
-
-    /// The same only where nobody vouches for the request: it has neither `Sec-Fetch-Site` nor
-    /// `Origin`, and is not of a trusted origin. The plain rules let such a request pass, since no
-    /// browser of the last years sends it.
-    ///
-    /// ```
-    /// use cloakroom_tower::CsrfLayer;
-    /// let layer = CsrfLayer::new().require_token_unless_vouched("account");
-    /// ```
-    pub fn require_token_unless_vouched(self, namespace: impl Into<String>) -> CsrfTokenLayer {
-        CsrfTokenLayer::new(self.into_rules(), namespace.into(), When::Unvouched)
-    }
-
-    fn into_rules(self) -> OriginRules {
-        self.rules.map(Arc::unwrap_or_clone).unwrap_or_default()
     }
 }
 
@@ -178,12 +98,10 @@ where
     fn call(&mut self, request: Request<B>) -> Self::Future {
         const PLAIN: &OriginRules = &OriginRules::new();
         let rules = self.rules.as_deref().unwrap_or(PLAIN);
-        match rules.judge(&OriginView::new(&request)).refusal() {
-            None => CsrfFuture::passed(self.inner.call(request)),
-            Some(refusal) => {
-                refused::note(&request, refusal);
-                CsrfFuture::refused(refused::answer(refusal))
-            }
+        let sessions = request.extensions().get::<RequestSessions>();
+        match rules.check(&RequestView::from(&request), sessions) {
+            Ok(_) => CsrfFuture::passed(self.inner.call(request)),
+            Err(refused) => CsrfFuture::refused(answer(&refused)),
         }
     }
 }

@@ -5,9 +5,7 @@ mod body;
 mod form;
 mod future;
 mod layer;
-mod refused;
 mod token;
-mod view;
 
 #[cfg(feature = "axum")]
 pub use form::{CsrfForm, CsrfFormRejection};

@@ -46,11 +46,11 @@ async fn passes(app: &Router, row: &crate::table::Row) -> bool {
 
 #[tokio::test]
 async fn the_layer_gives_the_verdicts_of_go_1_25() {
-    let layer = CsrfLayer::new().trusted_origin(TRUSTED).unwrap();
-    let layer = BYPASSES.into_iter().fold(layer, |layer, pattern| {
-        layer.insecure_bypass(pattern).unwrap()
+    let rules = OriginRules::new().trusted_origin(TRUSTED).unwrap();
+    let rules = BYPASSES.into_iter().fold(rules, |rules, pattern| {
+        rules.insecure_bypass(pattern).unwrap()
     });
-    let app = app(layer);
+    let app = app(CsrfLayer::from(rules));
     for row in ROWS {
         assert_eq!(passes(&app, row).await, row.5, "{row:?}");
     }
@@ -121,12 +121,4 @@ async fn rules_that_are_made_elsewhere_make_a_layer() {
             .header("sec-fetch-site", "cross-site");
         assert_eq!(browser.send(request, Body::empty()).await.status, expected);
     }
-}
-
-#[test]
-fn mistakes_are_found_when_it_is_configured() {
-    assert!(CsrfLayer::new().trusted_origin("shop.example").is_err());
-    assert!(CsrfLayer::new().trusted_origin("null").is_err());
-    let error = CsrfLayer::new().insecure_bypass("hook").unwrap_err();
-    assert_eq!(error.problems()[0].setting(), "insecure_bypass");
 }

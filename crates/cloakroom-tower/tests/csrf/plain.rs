@@ -10,8 +10,8 @@ use std::{
 };
 
 use axum::body::Bytes;
-use cloakroom_core::CsrfRefusal;
-use cloakroom_tower::{CsrfLayer, RequestSessions, RequestView, SessionLayer};
+use cloakroom_core::{CsrfRefusal, OriginRules};
+use cloakroom_tower::{CsrfLayer, CsrfTokenLayer, RequestSessions, RequestView, SessionLayer};
 use http::{Request, Response};
 use http_body_util::{BodyExt, Full};
 use tower::{Layer, Service, ServiceExt, service_fn};
@@ -57,7 +57,7 @@ async fn handler(request: Request<Full<Bytes>>) -> Reply {
 #[tokio::test]
 async fn the_layer_for_tokens_takes_bodies_of_bytes() {
     let (manager, _, _) = manager();
-    let layer = CsrfLayer::new().require_token("account");
+    let layer = CsrfTokenLayer::from(OriginRules::new().require_token("account"));
     let app = SessionLayer::new(manager).layer(layer.layer(service_fn(handler)));
     let request = Request::get("/").body(Full::default()).unwrap();
     let response = app.clone().oneshot(request).await.unwrap();
@@ -131,9 +131,8 @@ async fn the_service_that_was_ready_is_the_one_that_is_called() {
     let account = account.unwrap().open().await.unwrap();
     let token = account.csrf().token().unwrap();
     let counting = Counting::default();
-    let mut app = CsrfLayer::new()
-        .require_token("account")
-        .layer(counting.clone());
+    let mut app =
+        CsrfTokenLayer::from(OriginRules::new().require_token("account")).layer(counting.clone());
     for (token, expected) in [(&*token, 1), (&*token, 2), ("x", 2)] {
         let request = Request::post("/")
             .header("x-csrf-token", token)

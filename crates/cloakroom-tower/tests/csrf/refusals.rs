@@ -8,16 +8,16 @@ use axum::{
     response::{Html, IntoResponse},
     routing::post,
 };
-use cloakroom_core::{CsrfRefusal, Namespace, SessionManager, store::Operation};
+use cloakroom_core::{CsrfRefusal, Namespace, OriginRules, SessionManager, store::Operation};
 use cloakroom_memory::MemoryStore;
 
 use cloakroom_testkit::{Fault, FaultyStore};
-use cloakroom_tower::{CsrfLayer, SessionLayer};
+use cloakroom_tower::{CsrfTokenLayer, SessionLayer};
 
 use crate::browser::{Browser, manager};
 
 fn app(namespace: &str) -> Router {
-    let layer = CsrfLayer::new().require_token(namespace);
+    let layer = CsrfTokenLayer::from(OriginRules::new().require_token(namespace));
     Router::new()
         .route("/", post(|| async { "done" }))
         .layer(layer)
@@ -28,7 +28,9 @@ async fn without_a_session_layer_outside_it_is_500() {
     let (manager, _, _) = manager();
     let inside = SessionLayer::new(manager.clone());
     let wrong_order = Router::new().route("/", post(|| async {})).layer(inside);
-    let wrong_order = wrong_order.layer(CsrfLayer::new().require_token("account"));
+    let wrong_order = wrong_order.layer(CsrfTokenLayer::from(
+        OriginRules::new().require_token("account"),
+    ));
     for app in [app("account"), wrong_order] {
         let mut browser = Browser::new(app);
         let answer = browser.post_form("/", "a=1").await;

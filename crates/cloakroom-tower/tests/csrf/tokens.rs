@@ -6,13 +6,13 @@ use axum::{
     Router,
     body::{Body, Bytes},
     extract::DefaultBodyLimit,
-    http::{HeaderName, header},
+    http::header,
     routing::{get, post},
 };
-use cloakroom_core::CsrfRefusal;
+use cloakroom_core::{CsrfRefusal, CsrfTokenRules, OriginRules};
 use cloakroom_memory::MemoryStore;
 use cloakroom_testkit::SpyStore;
-use cloakroom_tower::{CsrfLayer, CsrfTokenLayer, Session, SessionLayer, SessionRejection};
+use cloakroom_tower::{CsrfTokenLayer, Session, SessionLayer, SessionRejection};
 use http_body::Frame;
 
 use crate::browser::{Account, Answer, Browser, Cart, FORM, Refusals, manager};
@@ -45,7 +45,7 @@ async fn echo(body: Bytes) -> Bytes {
     body
 }
 
-fn app(layer: CsrfTokenLayer) -> (Browser, SpyStore<MemoryStore>, Refusals) {
+fn app(rules: CsrfTokenRules) -> (Browser, SpyStore<MemoryStore>, Refusals) {
     let (manager, store, refusals) = manager();
     let app = Router::new()
         .route("/page", get(page))
@@ -56,13 +56,13 @@ fn app(layer: CsrfTokenLayer) -> (Browser, SpyStore<MemoryStore>, Refusals) {
         .route("/echo", post(echo).get(echo).delete(echo))
         .route("/hooks/{name}", post(echo))
         .layer(DefaultBodyLimit::disable())
-        .layer(layer)
+        .layer(CsrfTokenLayer::from(rules))
         .layer(SessionLayer::new(manager));
     (Browser::new(app), store, refusals)
 }
 
-fn required() -> CsrfTokenLayer {
-    CsrfLayer::new().require_token("account")
+fn required() -> CsrfTokenRules {
+    OriginRules::new().require_token("account")
 }
 
 /// A request that the browser vouches for, with a token in the header.
@@ -182,7 +182,7 @@ async fn where_the_header_is_it_alone_counts() {
 
 #[tokio::test]
 async fn a_header_of_another_name_takes_its_place() {
-    let (mut browser, _, _) = app(required().header(HeaderName::from_static("x-xsrf-token")));
+    let (mut browser, _, _) = app(required().header("X-XSRF-Token").unwrap());
     let token = browser.get("/page").await.token().to_owned();
     let answer = with_header(&mut browser, "POST", &token, "").await;
     assert_eq!(answer.refusal, Some(CsrfRefusal::NoToken));
@@ -249,11 +249,11 @@ async fn another_origin_is_refused_with_a_good_token_too() {
 
 #[tokio::test]
 async fn a_trusted_origin_needs_a_token_and_what_is_let_past_does_not() {
-    let layer = CsrfLayer::new()
+    let rules = OriginRules::new()
         .trusted_origin("https://pay.example")
         .unwrap();
-    let layer = layer.insecure_bypass("/hooks/{name}").unwrap();
-    let (mut browser, _, _) = app(layer.require_token("account"));
+    let rules = rules.insecure_bypass("/hooks/{name}").unwrap();
+    let (mut browser, _, _) = app(rules.require_token("account"));
     let token = browser.get("/page").await.token().to_owned();
     let from_trusted = |browser: &Browser| {
         let request = browser.request("POST", "/echo");
@@ -273,10 +273,10 @@ async fn a_trusted_origin_needs_a_token_and_what_is_let_past_does_not() {
 
 #[tokio::test]
 async fn unless_vouched_asks_only_those_who_say_nothing() {
-    let layer = CsrfLayer::new()
+    let rules = OriginRules::new()
         .trusted_origin("https://pay.example")
         .unwrap();
-    let (mut browser, store, _) = app(layer.require_token_unless_vouched("account"));
+    let (mut browser, store, _) = app(rules.require_token_unless_vouched("account"));
     let token = browser.get("/page").await.token().to_owned();
     store.take();
     for (name, value, expected) in [

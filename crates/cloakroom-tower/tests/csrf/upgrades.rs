@@ -6,9 +6,9 @@ use axum::{
     response::Response,
     routing::get,
 };
-use cloakroom_core::{Namespace, SessionManager};
+use cloakroom_core::{Namespace, OriginRules, SessionManager};
 use cloakroom_memory::MemoryStore;
-use cloakroom_tower::{CsrfLayer, SessionLayer};
+use cloakroom_tower::{CsrfLayer, CsrfTokenLayer, SessionLayer};
 use futures_util::StreamExt;
 use tokio::net::TcpListener;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
@@ -28,7 +28,9 @@ async fn an_upgrade_passes_both_layers() {
     let app = Router::new()
         .route("/chat", get(chat))
         .layer(CsrfLayer::new())
-        .layer(CsrfLayer::new().require_token("account"))
+        .layer(CsrfTokenLayer::from(
+            OriginRules::new().require_token("account"),
+        ))
         .layer(SessionLayer::new(sessions));
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();

@@ -108,7 +108,7 @@ impl Browser {
         serde_json::from_value(state["values"]["items"].take()).unwrap()
     }
 
-    async fn send(
+    pub(crate) async fn send(
         &mut self,
         door: Door,
         method: &str,

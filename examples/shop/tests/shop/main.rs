@@ -7,6 +7,9 @@
     reason = "helpers are no #[test]"
 )]
 
+/// The program that is tested.
+const PROGRAM: &str = env!("CARGO_BIN_EXE_shop");
+
 mod browser;
 mod carts;
 mod devices;

@@ -7,6 +7,8 @@ use std::{
     process::{Child, Command, Stdio},
 };
 
+use crate::PROGRAM;
+
 /// One process. It is killed when this is dropped.
 pub(crate) struct Shop {
     process: Child,
@@ -26,7 +28,11 @@ impl Shop {
     }
 
     fn start_with(data: &Path, options: &[&str]) -> Self {
-        let mut process = Command::new(env!("CARGO_BIN_EXE_shop"))
+        Self::start_as(PROGRAM.as_ref(), data, options)
+    }
+
+    pub(crate) fn start_as(program: &Path, data: &Path, options: &[&str]) -> Self {
+        let mut process = Command::new(program)
             .args(["--http", "127.0.0.1:0", "--https", "127.0.0.1:0", "--data"])
             .arg(data)
             .args(options)

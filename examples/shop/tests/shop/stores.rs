@@ -97,7 +97,7 @@ async fn on_memcached() {
 
 #[tokio::test]
 async fn an_unknown_store_is_refused_with_a_list_of_those_there_are() {
-    let output = tokio::process::Command::new(env!("CARGO_BIN_EXE_shop"))
+    let output = tokio::process::Command::new(crate::PROGRAM)
         .args(["--http", "127.0.0.1:0", "--https", "127.0.0.1:0"])
         .args(["--store", "mongodb://user:hunter2@localhost"])
         .output()

@@ -1,0 +1,113 @@
+use std::{
+    future::{Ready, ready},
+    task::{Context, Poll},
+};
+
+use actix_web::{
+    Error, HttpMessage,
+    body::{BoxBody, EitherBody, MessageBody},
+    dev::{Service, ServiceRequest, ServiceResponse, Transform},
+};
+use cloakroom_core::{ErrorResponse, RequestSessions, SessionManager};
+
+use crate::{future::SessionFuture, rejection::answer};
+
+/// Gives each request its sessions, and commits them with the response.
+///
+/// It nests: one around a scope brings its own namespaces and sees those of the ones around it. Two
+/// with a namespace or a cookie of one name answer 500, and the log says which.
+///
+/// ```
+/// use actix_web::{App, web};
+/// use cloakroom_actix::{NamespaceName, Session, SessionMiddleware, SessionRejection};
+/// use cloakroom_core::{Namespace, SessionManager};
+/// use cloakroom_memory::MemoryStore;
+///
+/// struct Visits;
+/// impl NamespaceName for Visits {
+///     const NAME: &'static str = "visits";
+/// }
+///
+/// async fn count(visits: Session<Visits>) -> Result<String, SessionRejection> {
+///     let count = visits.update("count", |count: &mut u32| {
+///         *count += 1;
+///         *count
+///     })?;
+///     Ok(format!("Visit {count}"))
+/// }
+///
+/// let sessions = SessionManager::builder()
+///     .namespace(Namespace::new("visits", MemoryStore::new()))
+///     .build()?;
+/// let app = App::new()
+///     .wrap(SessionMiddleware::new(sessions))
+///     .route("/", web::get().to(count));
+/// # Ok::<(), cloakroom_core::ConfigError>(())
+/// ```
+#[derive(Debug, Clone)]
+pub struct SessionMiddleware {
+    manager: SessionManager,
+}
+
+impl SessionMiddleware {
+    /// The middleware of a manager.
+    #[must_use]
+    pub fn new(manager: SessionManager) -> Self {
+        Self { manager }
+    }
+}
+
+impl<S, B> Transform<S, ServiceRequest> for SessionMiddleware
+where
+    S: Service<ServiceRequest, Response = ServiceResponse<B>, Error = Error> + 'static,
+    B: MessageBody + 'static,
+{
+    type Response = ServiceResponse<EitherBody<B, BoxBody>>;
+    type Error = Error;
+    type Transform = SessionService<S>;
+    type InitError = ();
+    type Future = Ready<Result<SessionService<S>, ()>>;
+
+    fn new_transform(&self, inner: S) -> Self::Future {
+        let manager = self.manager.clone();
+        ready(Ok(SessionService { inner, manager }))
+    }
+}
+
+/// The service that [`SessionMiddleware`] makes.
+#[derive(Debug, Clone)]
+pub struct SessionService<S> {
+    inner: S,
+    manager: SessionManager,
+}
+
+impl<S, B> Service<ServiceRequest> for SessionService<S>
+where
+    S: Service<ServiceRequest, Response = ServiceResponse<B>, Error = Error>,
+    B: MessageBody + 'static,
+{
+    type Response = ServiceResponse<EitherBody<B, BoxBody>>;
+    type Error = Error;
+    type Future = SessionFuture<S::Future, B>;
+
+    fn poll_ready(&self, context: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        self.inner.poll_ready(context)
+    }
+
+    fn call(&self, request: ServiceRequest) -> Self::Future {
+        let outer = request.extensions().get::<RequestSessions>().cloned();
+        let sessions = match outer {
+            None => RequestSessions::begin(&self.manager),
+            Some(outer) => match RequestSessions::begin_inside(&self.manager, outer) {
+                Ok(sessions) => sessions,
+                Err(error) => {
+                    tracing::error!(target: "cloakroom", "an inner session middleware is refused: {error}");
+                    let refused = answer(&ErrorResponse::misconfigured());
+                    return SessionFuture::refused(request.into_response(refused));
+                }
+            },
+        };
+        request.extensions_mut().insert(sessions.clone());
+        SessionFuture::new(self.inner.call(request), sessions)
+    }
+}
