@@ -2,7 +2,7 @@
 
 use std::{
     future::{Future, poll_fn},
-    pin::Pin,
+    pin::{Pin, pin},
     task::Poll,
     time::Duration,
 };
@@ -69,6 +69,12 @@ impl Budget {
     pub(crate) fn deadline(&mut self) -> Instant {
         *self.began.get_or_insert_with(Instant::now) + self.total
     }
+
+    /// The same with its clock started, so that copies for calls at the same time end together.
+    pub(crate) fn begun(mut self) -> Self {
+        self.began.get_or_insert_with(Instant::now);
+        self
+    }
 }
 
 /// Waits for a store, as long as the budget allows. No timer is set for a store that answers at
@@ -79,15 +85,24 @@ pub(crate) async fn call<T>(
     budget: &mut Budget,
 ) -> Result<T, StoreError> {
     let first = poll_fn(|context| Poll::Ready(Pin::new(&mut future).poll(context))).await;
-    if let Poll::Ready(result) = first {
-        return result;
+    match first {
+        Poll::Ready(result) => result,
+        Poll::Pending => go_on(future, operation, budget).await,
     }
+}
+
+/// The same for a future that this task has polled a moment ago, without waiting since.
+pub(crate) async fn go_on<T>(
+    future: impl Future<Output = Result<T, StoreError>> + Unpin,
+    operation: Operation,
+    budget: &mut Budget,
+) -> Result<T, StoreError> {
     // Boxed, so that the futures of callers stay small; a store that waits costs more than that.
     Box::pin(wait(future, operation, budget.next())).await
 }
 
 async fn wait<T>(
-    future: impl Future<Output = Result<T, StoreError>> + Unpin,
+    mut future: impl Future<Output = Result<T, StoreError>> + Unpin,
     operation: Operation,
     limit: Duration,
 ) -> Result<T, StoreError> {
@@ -95,8 +110,17 @@ async fn wait<T>(
         let error = StoreError::new(StoreErrorKind::Other, operation);
         return Err(error.with_source("a store that does not answer at once needs a tokio runtime"));
     }
-    match tokio::time::timeout(limit, future).await {
-        Ok(result) => result,
-        Err(_) => Err(StoreError::new(StoreErrorKind::TimedOut, operation)),
-    }
+    let mut limit = pin!(tokio::time::sleep(limit));
+    // It has been polled in this very turn, so it knows whom to wake.
+    let mut is_polled = true;
+    poll_fn(|context| {
+        if !std::mem::take(&mut is_polled)
+            && let Poll::Ready(result) = Pin::new(&mut future).poll(context)
+        {
+            return Poll::Ready(result);
+        }
+        let late = limit.as_mut().poll(context);
+        late.map(|()| Err(StoreError::new(StoreErrorKind::TimedOut, operation)))
+    })
+    .await
 }

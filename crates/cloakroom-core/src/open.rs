@@ -16,7 +16,7 @@ use cloakroom_store::{
 #[cfg(feature = "client-side")]
 use crate::namespace::Backend;
 use crate::{
-    call::{Budget, call},
+    call::{self, Budget, call},
     commit::{Client, Presented, Stored},
     envelope::Envelope,
     error::SessionError,
@@ -159,19 +159,18 @@ impl SessionState {
         mut next: Next,
     ) -> Result<(), SessionError> {
         loop {
-            let load = match next {
-                Next::Load(load) => load,
+            let loaded = match next {
+                Next::Load(load) => call::go_on(load, Operation::Load, &mut attempt.budget).await,
                 Next::End(key) => {
                     self.end_replaced(key, &mut attempt.budget).await?;
                     next = Next::Candidate;
                     continue;
                 }
                 Next::Candidate => match self.next_load(&attempt) {
-                    Some(load) => load,
+                    Some(load) => call(load, Operation::Load, &mut attempt.budget).await,
                     None => break,
                 },
             };
-            let loaded = call(load, Operation::Load, &mut attempt.budget).await;
             next = match self.take_up(loaded, &mut attempt)? {
                 Tried::Opened => return opening.succeed(),
                 Tried::Next => Next::Candidate,

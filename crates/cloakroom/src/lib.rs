@@ -51,6 +51,8 @@
 //! - `memory`, `file`, `sqlite`, `postgres`, `mysql`, `redis`, `memcached`: stores. `tiered`: one of
 //!   them in front of another.
 //! - `postgres-tls`, `mysql-tls`, `redis-tls`: encrypted connections to them.
+//! - `postgres-deadpool-0_14`, `postgres-sqlx-0_9`, `mysql-mysql_async-0_37`, `mysql-sqlx-0_9`: on a pool
+//!   that the application has already.
 //! - `client-side`: namespaces whose sessions are in their cookies.
 //! - `json`: values encoded as JSON.
 //! - `settings`: all of this from a TOML, INI or JSON file, or from the environment.

@@ -87,6 +87,7 @@
 //! settings: one that is older, or runs without compare-and-swap (`-C`), is not used.
 
 mod address;
+mod attempt;
 mod builder;
 mod call;
 mod command;
@@ -96,6 +97,7 @@ mod expiry;
 mod link;
 mod names;
 mod pipe;
+mod probe;
 mod reply;
 mod store;
 

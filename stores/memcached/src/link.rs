@@ -3,24 +3,19 @@
 
 use std::{
     fmt,
-    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
-use cloakroom_store::{Breaker, Probe, StoreError};
+use cloakroom_store::{Breaker, StoreError};
 use tokio::{
     runtime::Handle,
-    sync::watch,
-    time::{Instant, timeout, timeout_at},
+    time::{Instant, timeout_at},
 };
 
 use crate::{
-    address::Address,
-    call::Call,
-    command::Command,
-    dial::{DialError, Live, dial},
-    error::Fault,
-    reply::Reply,
+    address::Address, attempt::Attempt, call::Call, command::Command, dial::Live, error::Fault,
+    probe::find_answering, reply::Reply,
 };
 
 /// The server, and the connection to it.
@@ -49,6 +44,15 @@ impl Link {
             current: Mutex::default(),
             breaker: Breaker::new(),
         })
+    }
+
+    /// Whom it connects to.
+    pub(crate) fn server(&self) -> &Address {
+        &self.server
+    }
+
+    pub(crate) fn settings(&self) -> Settings {
+        self.settings
     }
 
     /// Sends a command once, and waits for its reply until the call's deadline.
@@ -120,21 +124,8 @@ impl Link {
         {
             return Ok(Arc::clone(attempt));
         }
-        let (sender, outcome) = watch::channel(None);
-        let attempt = Arc::new(Attempt { outcome });
-        // In a task of its own: it is everybody's, so nobody's deadline ends it.
-        let (server, settings) = (self.server.clone(), self.settings);
-        runtime.spawn(async move {
-            let dialing = timeout(settings.connect_timeout, dial(&server, settings.max_value));
-            let dialed = match dialing.await {
-                Ok(dialed) => dialed.map(Arc::new),
-                Err(elapsed) => {
-                    let elapsed: DialError = Arc::new(elapsed);
-                    Err(elapsed)
-                }
-            };
-            sender.send_replace(Some(dialed));
-        });
+        let attempt = Attempt::begin(&runtime, self.server.clone(), self.settings);
+        let attempt = Arc::new(attempt);
         *current = Some(Arc::clone(&attempt));
         Ok(attempt)
     }
@@ -159,14 +150,9 @@ impl Link {
         }
     }
 
-    /// Whether the server answers on a new connection: whoever connects has asked it something.
-    async fn answers_anew(self: &Arc<Self>) -> bool {
-        *self.current() = None;
-        let answers = self.connect(Instant::now() + PROBE_TIMEOUT).await.is_ok();
-        if !answers {
-            *self.current() = None;
-        }
-        answers
+    /// Has all calls use a connection from now on.
+    pub(crate) fn take(&self, live: Live) {
+        *self.current() = Some(Arc::new(Attempt::made(live)));
     }
 
     fn current(&self) -> MutexGuard<'_, Option<Arc<Attempt>>> {
@@ -185,46 +171,6 @@ impl fmt::Debug for Link {
             .field("settings", &self.settings)
             .field("breaker", &self.breaker)
             .finish_non_exhaustive()
-    }
-}
-
-const PROBE_TIMEOUT: Duration = Duration::from_millis(500);
-const PROBE_PAUSE: Duration = Duration::from_millis(200);
-
-async fn find_answering(link: Weak<Link>, probe: Probe) {
-    while let Some(link) = link.upgrade() {
-        if link.answers_anew().await {
-            return probe.close();
-        }
-        drop(link);
-        tokio::time::sleep(PROBE_PAUSE).await;
-    }
-}
-
-/// A connection, or the making of it.
-struct Attempt {
-    outcome: watch::Receiver<Option<Result<Arc<Live>, DialError>>>,
-}
-
-impl Attempt {
-    /// The connection; `None` as error when the runtime that made it is gone.
-    async fn live(&self) -> Result<Arc<Live>, Option<DialError>> {
-        let mut outcome = self.outcome.clone();
-        match outcome.wait_for(Option::is_some).await.as_deref() {
-            Ok(Some(Ok(live))) => Ok(Arc::clone(live)),
-            Ok(Some(Err(error))) => Err(Some(Arc::clone(error))),
-            Ok(None) | Err(_) => Err(None),
-        }
-    }
-
-    /// Whether it has failed, or its connection has broken.
-    fn is_over(&self) -> bool {
-        match &*self.outcome.borrow() {
-            Some(Ok(live)) => live.pipe.is_closed(),
-            Some(Err(_)) => true,
-            // Nobody makes it any more when its runtime is gone.
-            None => self.outcome.has_changed().is_err(),
-        }
     }
 }
 

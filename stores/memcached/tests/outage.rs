@@ -63,6 +63,61 @@ async fn a_program_may_start_while_the_server_is_down() {
     assert!(took < Duration::from_secs(1), "{took:?}");
 }
 
+/// Making a connection takes longer than half a second when the server is far away.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_distant_server_is_found_again() {
+    let Some(server) = Server::memcached().await else {
+        return;
+    };
+    let link = Link::to(server.address()).await.unwrap();
+    let far = Duration::from_millis(300);
+    link.slow(far);
+    let builder = MemcachedStore::builder(&server.url_at(link.address()));
+    let builder = builder.timeout(Duration::from_secs(3));
+    let store = builder.connect_timeout(Duration::from_secs(5)).connect();
+    let (store, key) = (store.await.unwrap(), a_key());
+    store.create(&key, &a_record()).await.unwrap();
+    link.refuse().await;
+    for _ in 0..5 {
+        let error = store.load(&key, Freshness::Latest).await.unwrap_err();
+        assert_eq!(error.kind(), StoreErrorKind::Unavailable);
+    }
+    link.restore().await.unwrap();
+    link.slow(far);
+    let back = Instant::now();
+    while let Err(error) = store.load(&key, Freshness::Latest).await {
+        assert_eq!(error.kind(), StoreErrorKind::Unavailable);
+        assert!(back.elapsed() < Duration::from_secs(10), "it is not found");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+/// A connection that was begun while the server was away may never be made.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn what_was_begun_during_an_outage_is_not_waited_for() {
+    let Some(server) = Server::memcached().await else {
+        return;
+    };
+    let link = Link::to(server.address()).await.unwrap();
+    let builder = MemcachedStore::builder(&server.url_at(link.address()));
+    let patient = builder.connect_timeout(Duration::from_secs(60));
+    let (store, key) = (patient.connect().await.unwrap(), a_key());
+    link.lose();
+    // So long that all connections are begun that are made at once.
+    let away = Instant::now();
+    while away.elapsed() < Duration::from_secs(3) {
+        store.load(&key, Freshness::Latest).await.unwrap_err();
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    link.restore().await.unwrap();
+    let back = Instant::now();
+    while store.load(&key, Freshness::Latest).await.is_err() {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    let took = back.elapsed();
+    assert!(took < Duration::from_secs(1), "{took:?}");
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_restart_between_two_requests_is_not_noticed() {
     let Some(mut server) = Server::memcached().await else {

@@ -2,6 +2,8 @@ use std::{fmt, num::NonZeroUsize, sync::Arc, time::Duration};
 
 use tokio::runtime::Handle;
 
+#[cfg(feature = "mysql_async-0_37")]
+use crate::lender::Lender;
 use crate::{
     ConnectError, MysqlStore,
     live::{Live, Shop},
@@ -21,7 +23,7 @@ const FIRST_PATIENCE: Duration = Duration::from_secs(5);
 /// The settings of a [`MysqlStore`]; made by [`MysqlStore::builder`].
 #[must_use]
 pub struct MysqlStoreBuilder {
-    url: String,
+    origin: Origin,
     schema: Option<String>,
     table: String,
     connections: NonZeroUsize,
@@ -34,14 +36,40 @@ pub struct MysqlStoreBuilder {
     tls_roots: Option<Vec<u8>>,
 }
 
+enum Origin {
+    Url(String),
+    #[cfg(feature = "mysql_async-0_37")]
+    Pool(mysql_async::Pool),
+    #[cfg(feature = "sqlx-0_9")]
+    Sqlx(sqlx_mysql::MySqlPool),
+}
+
+/// How many connections serve loads and writes when they are all the store's own, and of a pool.
+const OWN: NonZeroUsize = NonZeroUsize::MIN.saturating_add(7);
+#[cfg(any(feature = "mysql_async-0_37", feature = "sqlx-0_9"))]
+const SHARED: NonZeroUsize = NonZeroUsize::MIN.saturating_add(3);
+
 impl MysqlStoreBuilder {
     pub(crate) fn from_url(url: &str) -> Self {
-        const EIGHT: NonZeroUsize = NonZeroUsize::MIN.saturating_add(7);
+        Self::new(Origin::Url(url.to_owned()), OWN)
+    }
+
+    #[cfg(feature = "mysql_async-0_37")]
+    pub(crate) fn from_pool(pool: mysql_async::Pool) -> Self {
+        Self::new(Origin::Pool(pool), SHARED)
+    }
+
+    #[cfg(feature = "sqlx-0_9")]
+    pub(crate) fn from_sqlx(pool: sqlx_mysql::MySqlPool) -> Self {
+        Self::new(Origin::Sqlx(pool), SHARED)
+    }
+
+    fn new(origin: Origin, connections: NonZeroUsize) -> Self {
         Self {
-            url: url.to_owned(),
+            origin,
             schema: None,
             table: MysqlStore::DEFAULT_TABLE.to_owned(),
-            connections: EIGHT,
+            connections,
             timeout: Duration::from_millis(450),
             slow_timeout: Duration::from_secs(5),
             connect_timeout: Duration::from_secs(1),
@@ -67,7 +95,8 @@ impl MysqlStoreBuilder {
     }
 
     /// How many connections serve loads and writes, one statement at a time on each. They are made
-    /// when they are needed. Sweeps and listings have one more. Default: 8.
+    /// when they are needed. Sweeps and listings have one more. Default: 8, and 4 of a pool of the
+    /// application's.
     pub const fn connections(mut self, count: NonZeroUsize) -> Self {
         self.connections = count;
         self
@@ -150,6 +179,10 @@ impl MysqlStoreBuilder {
         let (store, shop, name) = self.build()?;
         let live = Live::open(shop, migrate::LIMIT, patience).await;
         let mut live = live.map_err(ConnectError::unreachable)?;
+        #[cfg(feature = "mysql_async-0_37")]
+        if let Some(size) = live.pool_size() {
+            check_size(size, store.shared().settings.connections)?;
+        }
         migrate::run(&mut live, &name, may_change, patience).await?;
         drop(live);
         let renewed = store.shared().quick.renew(patience).await;
@@ -179,12 +212,25 @@ impl MysqlStoreBuilder {
     fn build(self) -> Result<(MysqlStore, Arc<Shop>, TableName), ConnectError> {
         Handle::try_current().map_err(|_| ConnectError::no_runtime())?;
         let name = TableName::new(self.schema.as_deref(), &self.table)?;
-        let source = Source::from_url(
-            &self.url,
-            name.schema().is_none(),
-            #[cfg(feature = "tls")]
-            self.tls_roots,
-        )?;
+        let source = match self.origin {
+            Origin::Url(url) => Source::from_url(
+                &url,
+                name.schema().is_none(),
+                #[cfg(feature = "tls")]
+                self.tls_roots,
+            )?,
+            #[cfg(feature = "mysql_async-0_37")]
+            Origin::Pool(pool) => Source::Pool(Lender::new(pool)),
+            #[cfg(feature = "sqlx-0_9")]
+            Origin::Sqlx(pool) => {
+                let size = pool.options().get_max_connections();
+                check_size(
+                    usize::try_from(size).unwrap_or(usize::MAX),
+                    self.connections,
+                )?;
+                Source::Sqlx(pool)
+            }
+        };
         let shop = Arc::new(Shop {
             source,
             texts: Texts::new(&name),
@@ -201,6 +247,16 @@ impl MysqlStoreBuilder {
         let store = MysqlStore::new(Shared::new(&shop, settings));
         Ok((store, shop, name))
     }
+}
+
+/// One connection sweeps and lists, and one is for the application.
+#[cfg(any(feature = "mysql_async-0_37", feature = "sqlx-0_9"))]
+fn check_size(size: usize, connections: NonZeroUsize) -> Result<(), ConnectError> {
+    let needed = connections.get().saturating_add(2);
+    if size < needed {
+        return Err(ConnectError::small_pool(size, needed));
+    }
+    Ok(())
 }
 
 const fn at_most_a_day(timeout: Duration) -> Duration {

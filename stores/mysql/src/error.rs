@@ -19,6 +19,11 @@ enum Reason {
     NoTls,
     #[cfg(feature = "tls")]
     BadRoots,
+    #[cfg(any(feature = "mysql_async-0_37", feature = "sqlx-0_9"))]
+    SmallPool {
+        size: usize,
+        needed: usize,
+    },
     NoRuntime,
     Unreachable(Failure),
     NotMigrated {
@@ -53,6 +58,11 @@ impl ConnectError {
     #[cfg(feature = "tls")]
     pub(crate) const fn bad_roots() -> Self {
         Self(Reason::BadRoots)
+    }
+
+    #[cfg(any(feature = "mysql_async-0_37", feature = "sqlx-0_9"))]
+    pub(crate) const fn small_pool(size: usize, needed: usize) -> Self {
+        Self(Reason::SmallPool { size, needed })
     }
 
     pub(crate) const fn no_runtime() -> Self {
@@ -101,6 +111,13 @@ impl fmt::Display for ConnectError {
             Reason::BadRoots => f.write_str(
                 "the certificates for MySQL can't be used: `tls_roots` takes one or more in PEM \
                  format",
+            ),
+            #[cfg(any(feature = "mysql_async-0_37", feature = "sqlx-0_9"))]
+            Reason::SmallPool { size, needed } => write!(
+                f,
+                "the pool has room for {size} connections, and at least {needed} are needed: the \
+                 store takes up to `connections`, one more to sweep and list, and leaves one to the \
+                 application: give the pool more, or set `connections`"
             ),
             Reason::NoRuntime => f.write_str(
                 "a MySQL store is opened inside a tokio runtime, with its I/O and timers on",
@@ -242,6 +259,32 @@ impl From<mysql_async::Error> for Failure {
             mysql_async::Error::Driver(DriverError::PacketTooLarge) => {
                 let (what, cause) = (TOO_LARGE, Some(error));
                 Self::new(TooLarge, Said { what, cause }).leaves(Connection::Bad)
+            }
+            _ => Self::new(Other, error).leaves(Connection::Bad),
+        }
+    }
+}
+
+#[cfg(feature = "sqlx-0_9")]
+impl From<sqlx_core::Error> for Failure {
+    fn from(error: sqlx_core::Error) -> Self {
+        use StoreErrorKind::{Other, Unavailable};
+        use sqlx_core::Error;
+        let said = match &error {
+            Error::Database(said) => said.try_downcast_ref::<sqlx_mysql::MySqlDatabaseError>(),
+            _ => None,
+        };
+        if let Some(said) = said {
+            return Self::from_server(ServerError {
+                code: said.number(),
+                message: said.message().to_owned(),
+                state: said.code().unwrap_or_default().to_owned(),
+            });
+        }
+        match error {
+            Error::Io(_) => Self::new(Unavailable, error).leaves(Connection::Lost),
+            Error::Tls(_) | Error::PoolTimedOut | Error::PoolClosed => {
+                Self::new(Unavailable, error).leaves(Connection::Bad)
             }
             _ => Self::new(Other, error).leaves(Connection::Bad),
         }

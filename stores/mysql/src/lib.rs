@@ -118,10 +118,16 @@
 //!   name. Without that in the URL connections are not encrypted, whether the feature is on or not. If
 //!   the process has not chosen a provider of cryptography for rustls, opening such a store makes it
 //!   `ring`.
+//! - `mysql_async-0_37`: `MysqlStore::from_mysql_async_0_37` takes connections from a
+//!   `mysql_async::Pool` of the application's own.
+//! - `sqlx-0_9`: `MysqlStore::from_sqlx_0_9` takes them from a `sqlx::MySqlPool`. It needs Rust 1.94, as
+//!   sqlx does.
 
 mod builder;
 mod cursor;
 mod error;
+#[cfg(feature = "mysql_async-0_37")]
+mod lender;
 mod listing;
 mod live;
 mod migrate;
@@ -137,6 +143,7 @@ mod sweep;
 #[cfg(feature = "tls")]
 mod tls;
 mod turns;
+mod wire;
 
 pub use builder::MysqlStoreBuilder;
 pub use error::ConnectError;

@@ -3,9 +3,8 @@
 use std::sync::Arc;
 
 use cloakroom_store::{Cursor, Operation, Page, StoreError, Subject};
-use mysql_async::Row;
 
-use crate::{cursor, error::Failure, row, shared::Shared, sql::Query};
+use crate::{cursor, error::Failure, row, shared::Shared, sql::Query, wire::Row};
 
 /// The most lines of one page.
 const MOST_LINES: usize = 1_000;

@@ -1,14 +1,13 @@
-//! A connection that is open, and its prepared statements.
+//! A connection that is open.
 
 use std::{
     future::pending,
     sync::{Arc, Weak},
-    task::{Context, Waker},
     time::Duration,
 };
 
 use cloakroom_store::StoreErrorKind;
-use mysql_async::{Conn, Row, Statement, Value, prelude::Queryable};
+use mysql_async::Value;
 use tokio::{
     runtime::Handle,
     task::AbortHandle,
@@ -17,8 +16,10 @@ use tokio::{
 
 use crate::{
     error::{Connection, Failure},
+    row,
     source::Source,
     sql::{Query, Texts},
+    wire::{Answer, Row, Wire},
 };
 
 /// What connections have in common.
@@ -28,18 +29,9 @@ pub(crate) struct Shop {
     pub(crate) connect_timeout: Duration,
 }
 
-/// What a statement has found or changed.
-#[derive(Debug)]
-pub(crate) struct Answer {
-    pub(crate) rows: Vec<Row>,
-    /// How many rows were found by an update, changed or not, or added or removed.
-    pub(crate) affected: usize,
-}
-
 /// A connection that is open, and idle between calls.
 pub(crate) struct Live {
-    conn: Conn,
-    statements: Vec<(Query, Statement)>,
+    wire: Wire,
     shop: Arc<Shop>,
     /// The server ends a connection on which more than this comes at once.
     most_bytes: usize,
@@ -66,20 +58,18 @@ impl Live {
     /// Each statement is a transaction of its own, right under READ COMMITTED, which locks no gaps
     /// between rows.
     async fn connect(shop: Arc<Shop>, limit: Duration) -> Result<Self, Failure> {
-        let mut conn = Conn::new(shop.source.opts()).await?;
+        let mut wire = shop.source.connect().await?;
         let server = "SELECT VERSION(), @@max_allowed_packet";
-        let mut server: Row = conn.query_first(server).await?.ok_or_else(no_server)?;
-        let version = server.take_opt(0).and_then(Result::ok);
-        let version: Vec<u8> = version.ok_or_else(no_server)?;
-        let most_bytes = server.take_opt(1).and_then(Result::ok);
-        let most_bytes: usize = most_bytes.ok_or_else(no_server)?;
+        let rows = wire.query(server).await?;
+        let server = rows.first().ok_or_else(no_server)?;
+        let version = row::text(server, 0).map_err(|_| no_server())?;
         let is_mariadb = version.windows(7).any(|part| part == b"MariaDB");
-        conn.query_drop("SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED")
+        let most_bytes = row::count_of(server, 1).ok_or_else(no_server)?;
+        wire.execute("SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED")
             .await?;
-        conn.query_drop(settings(is_mariadb, limit)).await?;
+        wire.execute(&settings(is_mariadb, limit)).await?;
         Ok(Self {
-            conn,
-            statements: Vec::new(),
+            wire,
             shop,
             most_bytes,
             anchor: Anchor::drop_in(&Handle::current()),
@@ -99,36 +89,22 @@ impl Live {
         if size(&values) > self.most_bytes {
             return Err(Failure::too_large());
         }
-        let statement = self.statement(query).await?;
-        let mut result = self.conn.exec_iter(statement, values).await?;
-        let columns = result.columns_ref().len();
-        let rows = result.collect().await?;
-        let affected = usize::try_from(result.affected_rows()).unwrap_or(usize::MAX);
-        result.drop_result().await?;
+        let text = self.shop.texts.get(query).ok_or_else(|| {
+            let what = "there is no such statement";
+            Failure::said(StoreErrorKind::Other, what)
+        })?;
+        let answer = self.wire.run(query, text, values).await?;
         self.used = Instant::now();
-        if query.is_answered_by(columns, affected) {
-            Ok(Answer { rows, affected })
+        if query.is_answered_by(answer.columns, answer.affected) {
+            Ok(answer)
         } else {
             Err(Failure::no_answer())
         }
     }
 
-    async fn statement(&mut self, query: Query) -> Result<Statement, Failure> {
-        if let Some((_, statement)) = self.statements.iter().find(|(own, _)| *own == query) {
-            return Ok(statement.clone());
-        }
-        let text = self.shop.texts.get(query).ok_or_else(|| {
-            let what = "there is no such statement";
-            Failure::said(StoreErrorKind::Other, what)
-        })?;
-        let statement = self.conn.prep(text).await?;
-        self.statements.push((query, statement.clone()));
-        Ok(statement)
-    }
-
     /// Runs what is no statement on the store's table, and waits so long for it.
     pub(crate) async fn run_text(&mut self, sql: &str, patience: Duration) -> Result<(), Failure> {
-        self.query_text(sql, patience).await.map(drop)
+        in_time(patience, self.wire.execute(sql)).await
     }
 
     pub(crate) async fn query_text(
@@ -136,35 +112,46 @@ impl Live {
         sql: &str,
         patience: Duration,
     ) -> Result<Vec<Row>, Failure> {
-        match timeout(patience, self.conn.query(sql)).await {
-            Ok(rows) => Ok(rows?),
-            Err(_) => Err(Failure::said(
-                StoreErrorKind::TimedOut,
-                "MySQL did not answer while the session table was looked at or made",
-            )),
-        }
+        in_time(patience, self.wire.query(sql)).await
     }
 
     pub(crate) async fn ping(&mut self) -> Result<(), Failure> {
-        self.conn.ping().await?;
+        self.wire.ping().await?;
         self.used = Instant::now();
         Ok(())
     }
 
-    /// Closes a connection that has not answered in time. Left to itself the driver waits for the rest
-    /// of an answer that has begun, to take its leave properly; not while a command is under way.
-    pub(crate) fn abandon(mut self) {
-        let mut context = Context::from_waker(Waker::noop());
-        drop(self.conn.ping().as_mut().poll(&mut context));
+    /// Closes a connection that has not answered in time.
+    pub(crate) fn abandon(self) {
+        self.wire.abandon();
+    }
+
+    /// How many connections the driver's pool may have that this one is of.
+    #[cfg(feature = "mysql_async-0_37")]
+    pub(crate) fn pool_size(&self) -> Option<usize> {
+        self.wire.pool_size()
     }
 
     /// Whether it can take a statement, as far as can be seen from here.
     pub(crate) fn is_usable(&self) -> bool {
-        !self.conn.is_disconnected() && self.anchor.holds()
+        !self.wire.is_closed() && self.anchor.holds()
     }
 
     pub(crate) fn idle(&self) -> Duration {
         self.used.elapsed()
+    }
+}
+
+async fn in_time<T>(
+    patience: Duration,
+    answer: impl Future<Output = Result<T, Failure>>,
+) -> Result<T, Failure> {
+    match timeout(patience, answer).await {
+        Ok(answer) => answer,
+        Err(_) => Err(Failure::said(
+            StoreErrorKind::TimedOut,
+            "MySQL did not answer while the session table was looked at or made",
+        )),
     }
 }
 

@@ -112,7 +112,7 @@ async fn version(live: &mut Live, name: &TableName, patience: Duration) -> Resul
     let sql = format!("SELECT CAST(MAX(version) AS CHAR) FROM {versions}");
     match live.query_text(&sql, patience).await {
         Ok(rows) => {
-            let answer = rows.first().and_then(|answer| answer.as_ref(0));
+            let answer = rows.first().and_then(|answer| answer.get(0));
             let Some(Value::Bytes(digits)) = answer else {
                 return Ok(0);
             };

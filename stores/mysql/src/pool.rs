@@ -14,14 +14,15 @@ use tokio::{
     runtime::Handle,
     sync::{OwnedSemaphorePermit, Semaphore, oneshot},
     task::JoinHandle,
-    time::{Instant, sleep, sleep_until, timeout},
+    time::{Instant, sleep_until, timeout},
 };
 
 use crate::{
     error::{Connection, Failure, Remedy},
-    live::{Answer, Live, Shop},
+    live::{Live, Shop},
     pause::{MOST_TRIES, pause},
     sql::Query,
+    wire::Answer,
 };
 
 /// An idle connection is asked for a sign of life so often. Before a call it never is.
@@ -34,6 +35,8 @@ pub(crate) struct Pool {
     /// How long a statement may take.
     limit: Duration,
     most: usize,
+    /// How many stay although they are not used for long.
+    spare: usize,
     permits: Arc<Semaphore>,
     /// The one used last is used next, so that others can be found dead before they are needed.
     idle: Mutex<Vec<Live>>,
@@ -41,12 +44,13 @@ pub(crate) struct Pool {
 }
 
 impl Pool {
-    pub(crate) fn new(shop: &Arc<Shop>, most: usize, limit: Duration) -> Arc<Self> {
+    pub(crate) fn new(shop: &Arc<Shop>, most: usize, spare: usize, limit: Duration) -> Arc<Self> {
         let most = most.min(Semaphore::MAX_PERMITS);
         Arc::new(Self {
             shop: Arc::clone(shop),
             limit,
             most,
+            spare,
             permits: Arc::new(Semaphore::new(most)),
             idle: Mutex::default(),
             keeper: Mutex::default(),
@@ -151,6 +155,11 @@ impl Pool {
         }
     }
 
+    fn drop_idle(&self) {
+        let idle = std::mem::take(&mut *lock(&self.idle));
+        drop(idle);
+    }
+
     /// Sees to it that idle connections are asked for signs of life, on this runtime if need be.
     fn keep(self: &Arc<Self>) {
         let mut keeper = lock(&self.keeper);
@@ -174,11 +183,20 @@ impl Pool {
 
 /// Ends with the pool.
 async fn keep_alive(pool: Weak<Pool>) {
-    loop {
-        sleep(KEEP_ALIVE).await;
+    while let Some(held) = pool.upgrade() {
+        let closing = held.shop.source.closing();
+        drop(held);
+        let is_closed = timeout(KEEP_ALIVE, closing).await.is_ok();
         let Some(pool) = pool.upgrade() else { return };
+        if is_closed {
+            return pool.drop_idle();
+        }
         while let Some(lease) = pool.take_old() {
-            lease.ping().await;
+            let stays = lock(&pool.idle).len() < pool.spare;
+            match stays {
+                true => lease.ping().await,
+                false => lease.close(),
+            }
         }
     }
 }
@@ -213,12 +231,13 @@ impl Lease {
         match answer.as_ref().map_err(|failure| failure.connection) {
             Ok(_) | Err(Connection::Good) => self.live = Some(live),
             Err(Connection::Bad) => {}
-            Err(Connection::Lost) => {
-                let others = std::mem::take(&mut *lock(&self.pool.idle));
-                drop(others);
-            }
+            Err(Connection::Lost) => self.pool.drop_idle(),
         }
         answer
+    }
+
+    fn close(mut self) {
+        self.live = None;
     }
 
     async fn ping(mut self) {

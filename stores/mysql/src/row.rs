@@ -6,9 +6,9 @@ use bytes::Bytes;
 use cloakroom_store::{
     Key, NamespaceId, Record, SessionId, StoreErrorKind, Subject, Summary, Timestamp, Version,
 };
-use mysql_async::{Row, Value};
+use mysql_async::Value;
 
-use crate::error::Failure;
+use crate::{error::Failure, wire::Row};
 
 pub(crate) const fn time(time: Timestamp) -> Value {
     Value::UInt(time.as_millis())
@@ -49,7 +49,7 @@ pub(crate) fn columns(record: &Record) -> [Value; 6] {
 
 /// The answer to a load.
 pub(crate) fn record(mut row: Row) -> Result<Record, Failure> {
-    let data = match row.take::<Value, _>(5) {
+    let data = match row.take(5) {
         Some(Value::Bytes(data)) => Bytes::from(data),
         _ => return Err(corrupt("the data is missing")),
     };
@@ -89,7 +89,7 @@ fn read_time(row: &Row, index: usize) -> Result<Timestamp, Failure> {
 }
 
 fn read_subject(row: &Row, index: usize) -> Result<Option<Subject>, Failure> {
-    if matches!(row.as_ref(index), Some(Value::NULL)) {
+    if matches!(row.get(index), Some(Value::NULL)) {
         return Ok(None);
     }
     let text = std::str::from_utf8(text(row, index)?);
@@ -101,7 +101,7 @@ fn read_subject(row: &Row, index: usize) -> Result<Option<Subject>, Failure> {
 }
 
 fn number(row: &Row, index: usize) -> Result<u64, Failure> {
-    match row.as_ref(index) {
+    match row.get(index) {
         Some(Value::UInt(number)) => Ok(*number),
         Some(Value::Int(number)) if *number >= 0 => Ok(number.unsigned_abs()),
         _ => Err(corrupt("a number is missing or of another type")),
@@ -110,9 +110,19 @@ fn number(row: &Row, index: usize) -> Result<u64, Failure> {
 
 /// A column of bytes.
 pub(crate) fn text(row: &Row, index: usize) -> Result<&[u8], Failure> {
-    match row.as_ref(index) {
+    match row.get(index) {
         Some(Value::Bytes(bytes)) => Ok(bytes),
         _ => Err(corrupt("bytes are missing or of another type")),
+    }
+}
+
+/// A number of whatever type.
+pub(crate) fn count_of(row: &Row, index: usize) -> Option<usize> {
+    match row.get(index)? {
+        Value::UInt(number) => usize::try_from(*number).ok(),
+        Value::Int(number) => usize::try_from(*number).ok(),
+        Value::Bytes(digits) => std::str::from_utf8(digits).ok()?.parse().ok(),
+        _ => None,
     }
 }
 

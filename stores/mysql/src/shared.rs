@@ -14,14 +14,7 @@ use tokio::{
     time::{Instant, sleep, timeout, timeout_at},
 };
 
-use crate::{
-    error::Failure,
-    live::{Answer, Shop},
-    pool::Pool,
-    row,
-    sql::Query,
-    turns::Turns,
-};
+use crate::{error::Failure, live::Shop, pool::Pool, row, sql::Query, turns::Turns, wire::Answer};
 
 /// How often a delete is sent that leaves the record there.
 const MOST_DELETES: u32 = 5;
@@ -53,9 +46,15 @@ pub(crate) struct Shared {
 
 impl Shared {
     pub(crate) fn new(shop: &Arc<Shop>, settings: Settings) -> Self {
+        let most = settings.connections.get();
+        // Of a pool of the application's one connection stays.
+        let (spare, slow_spare) = match shop.source.is_shared() {
+            true => (1, 0),
+            false => (most, 1),
+        };
         Self {
-            quick: Pool::new(shop, settings.connections.get(), settings.timeout),
-            slow: Pool::new(shop, 1, settings.slow_timeout),
+            quick: Pool::new(shop, most, spare, settings.timeout),
+            slow: Pool::new(shop, 1, slow_spare, settings.slow_timeout),
             turns: Turns::default(),
             breaker: Breaker::new(),
             settings,
@@ -176,12 +175,17 @@ impl Shared {
 /// Asks the server for a new connection until it gives one or the store is dropped.
 ///
 /// A distant server may need the whole connect timeout for it, and a connection that was begun before
-/// the server came back may never be made. So the next is begun while one is waited for.
+/// the server came back may never be made. So the next is begun while one is waited for,
+/// and the last of them is never waited for long.
 async fn ask(shared: Weak<Shared>, probe: Probe) {
     let mut attempts = JoinSet::new();
     while let Some(shared) = shared.upgrade() {
         if attempts.len() < MOST_PROBES {
-            let (pool, patience) = (Arc::clone(&shared.quick), shared.settings.connect_timeout);
+            let pool = Arc::clone(&shared.quick);
+            let patience = match attempts.len() + 1 < MOST_PROBES {
+                true => shared.settings.connect_timeout,
+                false => PROBE_PATIENCE,
+            };
             attempts.spawn(async move { pool.renew(patience).await });
         }
         drop(shared);

@@ -1,11 +1,29 @@
 //! Where connections come from.
 
-use mysql_async::{Opts, OptsBuilder};
+use std::future::pending;
 
-use crate::ConnectError;
+use mysql_async::{Conn, Opts, OptsBuilder};
+#[cfg(feature = "sqlx-0_9")]
+use sqlx_mysql::MySqlPool;
 
-/// What the driver needs to know of a server. It may hold a password, so it is not shown.
-pub(crate) struct Source(Opts);
+#[cfg(feature = "sqlx-0_9")]
+use crate::wire::Sqlx;
+use crate::{
+    ConnectError,
+    error::Failure,
+    wire::{self, Wire},
+};
+#[cfg(feature = "mysql_async-0_37")]
+use crate::{lender::Lender, wire::Driver};
+
+/// What makes connections. It may hold a password, so it is not shown.
+pub(crate) enum Source {
+    Url(Box<Opts>),
+    #[cfg(feature = "mysql_async-0_37")]
+    Pool(Lender),
+    #[cfg(feature = "sqlx-0_9")]
+    Sqlx(MySqlPool),
+}
 
 impl Source {
     /// `needs_database`: somebody has to say where the table lies.
@@ -33,10 +51,46 @@ impl Source {
             .stmt_cache_size(32);
         #[cfg(feature = "tls")]
         let builder = crate::tls::with_roots(builder, roots)?;
-        Ok(Self(builder.into()))
+        Ok(Self::Url(Box::new(builder.into())))
     }
 
-    pub(crate) fn opts(&self) -> Opts {
-        self.0.clone()
+    /// A new connection.
+    pub(crate) async fn connect(&self) -> Result<Wire, Failure> {
+        match self {
+            Self::Url(opts) => {
+                let conn = Conn::new((**opts).clone()).await?;
+                Ok(Wire::Driver(wire::Driver::new(conn, false)))
+            }
+            #[cfg(feature = "mysql_async-0_37")]
+            Self::Pool(lender) => Ok(Wire::Driver(Driver::new(lender.lend().await?, true))),
+            #[cfg(feature = "sqlx-0_9")]
+            Self::Sqlx(pool) => Ok(Wire::Sqlx(Sqlx::new(pool.acquire().await?, pool))),
+        }
+    }
+
+    /// Ends when the application closes the pool, which waits for its connections then.
+    #[cfg_attr(
+        not(feature = "sqlx-0_9"),
+        expect(clippy::unused_self, reason = "another pool does not tell")
+    )]
+    pub(crate) fn closing(&self) -> impl Future<Output = ()> + Send + 'static {
+        #[cfg(feature = "sqlx-0_9")]
+        let event = match self {
+            Self::Sqlx(pool) => Some(pool.close_event()),
+            _ => None,
+        };
+        #[cfg(not(feature = "sqlx-0_9"))]
+        let event = None::<std::future::Ready<()>>;
+        async move {
+            match event {
+                Some(event) => event.await,
+                None => pending().await,
+            }
+        }
+    }
+
+    /// Whether others want its connections, so that none is kept without need.
+    pub(crate) const fn is_shared(&self) -> bool {
+        !matches!(self, Self::Url(_))
     }
 }

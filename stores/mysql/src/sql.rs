@@ -22,18 +22,25 @@ pub(crate) enum Query {
 }
 
 impl Query {
+    /// Whether it changes rows that are there.
+    pub(crate) const fn is_update(self) -> bool {
+        matches!(self, Self::Replace | Self::Touch)
+    }
+
     /// Whether an answer with so many columns, to a statement that has changed so many rows, can be
-    /// the answer to this one. Only a statement that changes nothing has columns, rows or not.
-    pub(crate) fn is_answered_by(self, columns: usize, affected: usize) -> bool {
+    /// the answer to this one. Only a statement that changes nothing has columns, rows or not; where
+    /// the driver does not count them without a row, they are not known.
+    pub(crate) fn is_answered_by(self, columns: Option<usize>, affected: usize) -> bool {
+        let has = |count| columns.is_none_or(|columns| columns == count);
         match self {
-            Self::Load | Self::BySubject | Self::Scan => columns == 6,
-            Self::FindExpired => columns == 2,
-            Self::IsThere => columns == 1,
-            Self::Create => columns == 0 && affected == 1,
+            Self::Load | Self::BySubject | Self::Scan => has(6) && affected == 0,
+            Self::FindExpired => has(2) && affected == 0,
+            Self::IsThere => has(1) && affected == 0,
+            Self::Create => has(0) && affected == 1,
             Self::Replace | Self::Touch | Self::Delete | Self::DeleteExpired => {
-                columns == 0 && affected <= 1
+                has(0) && affected <= 1
             }
-            Self::DeleteAllExpired => columns == 0 && affected <= KEYS,
+            Self::DeleteAllExpired => has(0) && affected <= KEYS,
         }
     }
 }
@@ -163,8 +170,10 @@ mod tests {
         for (query, changes) in writes {
             for affected in [0, 1, 2, 50, 51, usize::MAX] {
                 let can_be = changes.contains(&affected);
-                assert_eq!(query.is_answered_by(0, affected), can_be, "{query:?}");
-                assert!(!query.is_answered_by(6, affected), "{query:?}");
+                for columns in [Some(0), None] {
+                    assert_eq!(query.is_answered_by(columns, affected), can_be, "{query:?}");
+                }
+                assert!(!query.is_answered_by(Some(6), affected), "{query:?}");
             }
         }
         let reads = [
@@ -175,9 +184,11 @@ mod tests {
             (Query::Scan, 6),
         ];
         for (query, columns) in reads {
-            assert!(query.is_answered_by(columns, 0), "{query:?}");
-            assert!(!query.is_answered_by(0, 0), "{query:?}");
-            assert!(!query.is_answered_by(0, 1), "{query:?}");
+            assert!(query.is_answered_by(Some(columns), 0), "{query:?}");
+            assert!(query.is_answered_by(None, 0), "{query:?}");
+            assert!(!query.is_answered_by(Some(0), 0), "{query:?}");
+            assert!(!query.is_answered_by(Some(0), 1), "{query:?}");
+            assert!(!query.is_answered_by(None, 1), "{query:?}");
         }
     }
 }

@@ -6,8 +6,8 @@ use cloakroom_store::{
 };
 
 use crate::{
-    ConnectError, MysqlStoreBuilder, error::Failure, listing, live::Answer, migrate,
-    name::TableName, row, shared::Shared, sql::Query, sweep,
+    ConnectError, MysqlStoreBuilder, error::Failure, listing, migrate, name::TableName, row,
+    shared::Shared, sql::Query, sweep, wire::Answer,
 };
 
 /// Keeps sessions in a table of a MySQL database.
@@ -50,6 +50,82 @@ impl MysqlStore {
     /// A store with other settings.
     pub fn builder(url: &str) -> MysqlStoreBuilder {
         MysqlStoreBuilder::from_url(url)
+    }
+
+    /// A store on connections of the application's own
+    /// [`mysql_async::Pool`](https://docs.rs/mysql_async/0.37/mysql_async/struct.Pool.html).
+    ///
+    /// **What it takes of the pool.** Up to 4 connections
+    /// ([`connections`](MysqlStoreBuilder::connections)) while there is much to do, and one more while
+    /// it sweeps or lists. One that was not used for 10 s is closed, so that the pool may make another
+    /// for somebody else; the last one stays, and is pinged instead. They count among the pool's
+    /// `max`. Opening the store fails unless that has room for all of them and one more.
+    ///
+    /// **What a call costs and what is promised** is what the [crate's page](crate) says: a connection
+    /// is taken once and used for many calls, so the pool's ping when it lends and its reset when it
+    /// takes back cost a call nothing. Two things are different:
+    /// - After an outage the store waits for its connections as all users of the pool do. Where handlers
+    ///   hold all the others it has to wait until they give one back.
+    /// - The pool's options are the application's: whether connections are encrypted, whether a socket
+    ///   is used, and which database the table lies in, unless
+    ///   [`schema`](MysqlStoreBuilder::schema) says so. `client_found_rows` may be on or off. Such a pool
+    ///   is of one runtime, and so is a store on it.
+    ///
+    /// A connection has settings and statements of the store then, so it never goes back: when the
+    /// store is done with it it is closed. **Drop the store, and what holds it, before
+    /// `Pool::disconnect`**, which waits for all connections that were taken.
+    ///
+    /// ```no_run
+    /// # async fn run(pool: mysql_async::Pool) -> Result<(), cloakroom_mysql::ConnectError> {
+    /// use cloakroom_mysql::MysqlStore;
+    ///
+    /// let store = MysqlStore::from_mysql_async_0_37(pool).table("sessions").connect().await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[cfg(feature = "mysql_async-0_37")]
+    pub fn from_mysql_async_0_37(pool: mysql_async::Pool) -> MysqlStoreBuilder {
+        MysqlStoreBuilder::from_pool(pool)
+    }
+
+    /// A store on connections of the application's own [sqlx](https://docs.rs/sqlx/0.9) pool, which is
+    /// `sqlx::MySqlPool`.
+    ///
+    /// **What it takes of the pool.** Up to 4 connections
+    /// ([`connections`](MysqlStoreBuilder::connections)) while there is much to do, and one more while
+    /// it sweeps or lists. One that was not used for 10 s is closed, so that the pool may make another
+    /// for somebody else; the last one stays, and is pinged instead. They count among the pool's
+    /// `max_connections`. Opening the store fails unless that has room for all of them and one more.
+    ///
+    /// **What a call costs and what is promised** is what the [crate's page](crate) says: a connection
+    /// is taken once and used for many calls, so neither `test_before_acquire` nor the ping with which
+    /// sqlx takes a connection back costs a call anything. Three things are different:
+    /// - After an outage the store waits for its connections as all users of the pool do. Where handlers
+    ///   hold all the others it has to wait until they give one back.
+    /// - sqlx does not say whether an answer without rows had columns. So a load, a listing or a look
+    ///   for what has expired that is answered by a mere OK, as only a proxy can do that confuses answers,
+    ///   finds nothing, where it is an error with a URL. Writes are checked in the same way.
+    /// - Whether connections are encrypted, and which database the table lies in unless
+    ///   [`schema`](MysqlStoreBuilder::schema) says so, is for the pool's options. Leave their
+    ///   `statement_cache_capacity` above 20: else statements are prepared again and again.
+    ///
+    /// A connection has gone through the pool's `after_connect` and `before_acquire`. It has settings
+    /// and statements of the store then, so it never goes back: when the store is done with it, and when
+    /// the pool is closed, the connection is closed. The pool's `max_lifetime` and `idle_timeout` are for
+    /// connections that lie in it, not for these.
+    ///
+    /// ```no_run
+    /// # async fn run(pool: sqlx_mysql::MySqlPool) -> Result<(), cloakroom_mysql::ConnectError> {
+    /// use cloakroom_mysql::MysqlStore;
+    ///
+    /// // let pool = sqlx::mysql::MySqlPoolOptions::new().max_connections(10).connect(url).await?;
+    /// let store = MysqlStore::from_sqlx_0_9(pool).table("sessions").connect().await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[cfg(feature = "sqlx-0_9")]
+    pub fn from_sqlx_0_9(pool: sqlx_mysql::MySqlPool) -> MysqlStoreBuilder {
+        MysqlStoreBuilder::from_sqlx(pool)
     }
 
     /// The SQL that makes the table, for a database administrator to run. It may run again, and

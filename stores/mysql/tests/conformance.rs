@@ -8,42 +8,47 @@ use std::{
     sync::atomic::{AtomicUsize, Ordering},
 };
 
-use cloakroom_mysql::MysqlStore;
 use cloakroom_store::Store;
 use cloakroom_testkit::Conformance;
-use common::{builder, store, url};
+use common::{Way, builder, url};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn keeps_the_contract() {
     let Some(url) = url() else { return };
-    let store = store(&url, "conformance_plain").await;
-    let cases = Conformance::new(move || std::future::ready(store.clone()));
-    println!("{}", cases.run().await);
+    for way in Way::ALL {
+        let store = way.store(&url, "conformance_plain").await;
+        let cases = Conformance::new(move || std::future::ready(store.clone()));
+        println!("{}", cases.run().await);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn keeps_the_contract_type_erased() {
     let Some(url) = url() else { return };
-    let store = store(&url, "conformance_erased").await.into_any();
-    let cases = Conformance::new(move || std::future::ready(store.clone()));
-    cases.run().await;
+    for way in Way::ALL {
+        let store = way.store(&url, "conformance_erased").await.into_any();
+        let cases = Conformance::new(move || std::future::ready(store.clone()));
+        cases.run().await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn stores_opened_apart_on_one_table_are_one() {
     let Some(url) = url() else { return };
-    drop(store(&url, "conformance_several").await);
-    let mut stores = Vec::new();
-    for _ in 0..3 {
-        let builder = MysqlStore::builder(&url).table("conformance_several");
-        stores.push(builder.connect().await.unwrap());
+    for way in Way::ALL {
+        let mut stores = vec![way.store(&url, "conformance_several").await];
+        for _ in 0..2 {
+            let table = way.table("conformance_several");
+            let builder = way.builder(&url).table(&table);
+            stores.push(builder.connect().await.unwrap());
+        }
+        let next = AtomicUsize::new(0);
+        let open = move || {
+            let next = next.fetch_add(1, Ordering::Relaxed);
+            std::future::ready(stores[next % stores.len()].clone())
+        };
+        Conformance::new(open).instances(3).run().await;
     }
-    let next = AtomicUsize::new(0);
-    let open = move || {
-        let next = next.fetch_add(1, Ordering::Relaxed);
-        std::future::ready(stores[next % stores.len()].clone())
-    };
-    Conformance::new(open).instances(3).run().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]

@@ -1,6 +1,11 @@
 //! A server that is stopped, frozen, cut off or restarted, and connections that are killed.
 #![cfg(unix)]
-#![allow(clippy::indexing_slicing, clippy::panic, clippy::unwrap_used)] // helpers are no #[test]
+#![allow(
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::print_stdout,
+    clippy::unwrap_used
+)] // helpers are no #[test]
 
 mod common;
 
@@ -15,9 +20,9 @@ use std::{
 
 use cloakroom_mysql::MysqlStore;
 use cloakroom_store::{Key, Loaded, Store, StoreError, StoreErrorKind, Timestamp};
-use cloakroom_testkit::servers::{Link, broken_link, outage};
+use cloakroom_testkit::servers::{Link, Server, broken_link, outage};
 use common::{
-    client, create, key, kind, load, numbered, own_server, record, recovers, run, told, url,
+    Way, client, create, key, kind, load, numbered, own_server, record, recovers, run, told, url,
 };
 use mysql_async::{Conn, prelude::Queryable};
 use tokio::{task::JoinSet, time::sleep};
@@ -26,13 +31,22 @@ fn is_down(error: &StoreError) -> bool {
     [StoreErrorKind::Unavailable, StoreErrorKind::TimedOut].contains(&error.kind())
 }
 
+/// A store on a table of each way's own.
+async fn connect(url: &str, way: Way) -> MysqlStore {
+    println!("{way}");
+    let builder = way.builder(url).table(&way.table("sessions"));
+    builder.connect().await.unwrap()
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn requests_survive_a_frozen_and_a_killed_server() {
     let Some(mut server) = own_server().await else {
         return;
     };
-    let store = MysqlStore::connect(&server.url()).await.unwrap();
-    println!("{}", outage(&mut server, store).await);
+    for way in Way::ALL {
+        let store = connect(&server.url(), *way).await;
+        println!("{}", outage(&mut server, store).await);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
@@ -40,10 +54,11 @@ async fn requests_survive_a_broken_link() {
     let Some(server) = own_server().await else {
         return;
     };
-    let link = Link::to(server.address()).await.unwrap();
-    let url = server.url_at(link.address());
-    let store = MysqlStore::connect(&url).await.unwrap();
-    println!("{}", broken_link(&link, store).await);
+    for way in Way::ALL {
+        let link = Link::to(server.address()).await.unwrap();
+        let store = connect(&server.url_at(link.address()), *way).await;
+        println!("{}", broken_link(&link, store).await);
+    }
 }
 
 /// Nobody has called while the server was away: at most one write meets a connection that has ended.
@@ -52,7 +67,13 @@ async fn a_quiet_restart() {
     let Some(mut server) = own_server().await else {
         return;
     };
-    let store = MysqlStore::connect(&server.url()).await.unwrap();
+    for way in Way::ALL {
+        restart_quietly(&mut server, *way).await;
+    }
+}
+
+async fn restart_quietly(server: &mut Server, way: Way) {
+    let store = connect(&server.url(), way).await;
     let loaded = create(&store, &key(1), &record("a")).await;
     let two = key(1);
     // Several connections are idle.
@@ -76,9 +97,15 @@ async fn a_write_under_way_is_not_sent_again() {
     let Some(server) = own_server().await else {
         return;
     };
+    for way in Way::ALL {
+        cut_a_write(&server, *way).await;
+    }
+}
+
+async fn cut_a_write(server: &Server, way: Way) {
     let link = Link::to(server.address()).await.unwrap();
     let url = server.url_at(link.address());
-    let store = MysqlStore::connect(&url).await.unwrap();
+    let store = connect(&url, way).await;
     let loaded = create(&store, &key(1), &record("a")).await;
     link.black_hole();
     let cut = async {
@@ -104,11 +131,19 @@ async fn a_write_under_way_is_not_sent_again() {
 /// What was acknowledged is there, what was refused is not, to the last key.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn killed_connections() {
-    const ROUNDS: usize = 30;
     let Some(server) = own_server().await else {
         return;
     };
-    let store = MysqlStore::connect(&server.url()).await.unwrap();
+    for way in Way::ALL {
+        kill_connections(&server, *way).await;
+    }
+}
+
+async fn kill_connections(server: &Server, way: Way) {
+    const ROUNDS: usize = 30;
+    // So that something is done in between: a pool's connection takes longer to make.
+    let pause = Duration::from_millis(if way == Way::Url { 15 } else { 60 });
+    let store = connect(&server.url(), way).await;
     create(&store, &key(1), &record("0")).await;
     let mut admin = client(&server.url()).await;
     let is_over = Arc::new(AtomicBool::new(false));
@@ -136,7 +171,7 @@ async fn killed_connections() {
         .cycle()
         .take(ROUNDS)
     {
-        sleep(Duration::from_millis(15)).await;
+        sleep(pause).await;
         for id in connections(&mut admin, "").await {
             // It may have ended by itself.
             let kill = admin.query_drop(format!("{how} {id}")).await;
@@ -154,7 +189,7 @@ async fn killed_connections() {
         sleep(Duration::from_millis(5)).await;
     }
 
-    let rows = "SELECT id, version FROM cloakroom_sessions";
+    let rows = format!("SELECT id, version FROM {}", way.table("sessions"));
     let rows: Vec<(Vec<u8>, u64)> = admin.query(rows).await.unwrap();
     let mut rows: HashMap<Vec<u8>, u64> = rows.into_iter().collect();
     assert!(rows.remove(key(1).id.as_bytes().as_slice()).is_some());
@@ -181,7 +216,13 @@ async fn killed_deletes() {
     let Some(server) = own_server().await else {
         return;
     };
-    let store = MysqlStore::connect(&server.url()).await.unwrap();
+    for way in Way::ALL {
+        kill_deletes(&server, *way).await;
+    }
+}
+
+async fn kill_deletes(server: &Server, way: Way) {
+    let store = connect(&server.url(), way).await;
     let mut admin = client(&server.url()).await;
     let is_over = Arc::new(AtomicBool::new(false));
     let mut tasks = JoinSet::new();
@@ -397,7 +438,13 @@ async fn impatient_callers_cost_no_connections() {
     let Some(server) = own_server().await else {
         return;
     };
-    let store = MysqlStore::connect(&server.url()).await.unwrap();
+    for way in Way::ALL {
+        be_impatient(&server, *way).await;
+    }
+}
+
+async fn be_impatient(server: &Server, way: Way) {
+    let store = connect(&server.url(), way).await;
     create(&store, &key(1), &record("a")).await;
     let mut admin = client(&server.url()).await;
     let connected = "SHOW GLOBAL STATUS LIKE 'Connections'";
@@ -435,9 +482,16 @@ async fn a_store_opened_lazily_waits_for_its_server() {
 #[test]
 fn the_runtime_of_a_store_may_end_before_it() {
     let Some(url) = url() else { return };
+    // A pool of the driver's ends with its runtime.
+    for way in Way::ALL.iter().filter(|way| way.to_string() != "pool") {
+        outlive_a_runtime(&url, *way);
+    }
+}
+
+fn outlive_a_runtime(url: &str, way: Way) {
     let first = tokio::runtime::Runtime::new().unwrap();
     let store = first.block_on(async {
-        let store = common::store(&url, "faults_runtime").await;
+        let store = way.store(url, "faults_runtime").await;
         create(&store, &key(1), &record("a")).await;
         store
     });

@@ -1,12 +1,17 @@
 //! What reaches the server: one statement a call, as the server counts them.
 #![cfg(unix)]
-#![allow(clippy::indexing_slicing, clippy::panic, clippy::unwrap_used)] // helpers are no #[test]
+#![allow(
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::print_stdout,
+    clippy::unwrap_used
+)] // helpers are no #[test]
 
 mod common;
 
 use cloakroom_mysql::MysqlStore;
 use cloakroom_store::{Store, StoreErrorKind, Subject, Timestamp};
-use common::{client, create, key, kind, load, numbered, own_server, record};
+use common::{Way, client, create, key, kind, load, numbered, own_server, record};
 use mysql_async::{Conn, prelude::Queryable};
 
 /// Statements, prepared ones among them, and pings and the like. Asking is a statement too.
@@ -50,17 +55,19 @@ async fn a_call_is_one_statement() {
     let Some(server) = own_server().await else {
         return;
     };
-    let store = MysqlStore::connect(&server.url()).await.unwrap();
     let mut client = client(&server.url()).await;
-    // Statements are prepared when they are first needed.
-    all_calls(&store).await;
-    let [questions, executed, others] = counted(&mut client).await;
-    let calls = all_calls(&store).await;
-    let now = counted(&mut client).await;
-    println!("{calls} calls: {} executed", now[1] - executed);
-    assert_eq!(now[1] - executed, calls, "prepared statements executed");
-    assert_eq!(now[0] - questions, calls + 1, "statements of any kind");
-    assert_eq!(now[2] - others, 0, "pings and the like");
+    for way in Way::ALL {
+        let store = way.builder(&server.url()).connect().await.unwrap();
+        // Statements are prepared when they are first needed.
+        all_calls(&store).await;
+        let [questions, executed, others] = counted(&mut client).await;
+        let calls = all_calls(&store).await;
+        let now = counted(&mut client).await;
+        println!("{way}, {calls} calls: {} executed", now[1] - executed);
+        assert_eq!(now[1] - executed, calls, "prepared statements executed");
+        assert_eq!(now[0] - questions, calls + 1, "statements of any kind");
+        assert_eq!(now[2] - others, 0, "pings and the like");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

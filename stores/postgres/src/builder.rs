@@ -2,6 +2,8 @@ use std::{fmt, num::NonZeroUsize, sync::Arc, time::Duration};
 
 use tokio::runtime::Handle;
 
+#[cfg(feature = "sqlx-0_9")]
+use crate::sqlx_pool::SqlxPool;
 use crate::{
     ConnectError, PostgresStore,
     live::{Live, Shop},
@@ -42,6 +44,8 @@ enum Origin {
     Url(String),
     #[cfg(feature = "deadpool-postgres-0_14")]
     Pool(deadpool_postgres::Pool),
+    #[cfg(feature = "sqlx-0_9")]
+    Sqlx(sqlx_postgres::PgPool),
 }
 
 impl PostgresStoreBuilder {
@@ -52,6 +56,16 @@ impl PostgresStoreBuilder {
     #[cfg(feature = "deadpool-postgres-0_14")]
     pub(crate) fn from_pool(pool: deadpool_postgres::Pool) -> Self {
         Self::new(Origin::Pool(pool))
+    }
+
+    /// What waits goes out together, so one connection of each kind carries much.
+    #[cfg(feature = "sqlx-0_9")]
+    pub(crate) fn from_sqlx(pool: sqlx_postgres::PgPool) -> Self {
+        Self {
+            readers: NonZeroUsize::MIN,
+            writers: NonZeroUsize::MIN,
+            ..Self::new(Origin::Sqlx(pool))
+        }
     }
 
     fn new(origin: Origin) -> Self {
@@ -88,13 +102,15 @@ impl PostgresStoreBuilder {
         self
     }
 
-    /// How many connections serve loads, which are pipelined on them. Default: 2.
+    /// How many connections serve loads, which are pipelined on them. Default: 2, and 1 of
+    /// a sqlx pool.
     pub const fn readers(mut self, count: NonZeroUsize) -> Self {
         self.readers = count;
         self
     }
 
-    /// How many connections serve writes, one statement at a time on each. Default: 2.
+    /// How many connections serve writes, one statement at a time on each. Default: 2, and 1
+    /// of a sqlx pool.
     ///
     /// More of them make smaller statements. Engines that shard want more; PostgreSQL does not.
     pub const fn writers(mut self, count: NonZeroUsize) -> Self {
@@ -252,14 +268,16 @@ impl PostgresStoreBuilder {
     fn build(self) -> Result<(PostgresStore, Arc<Shop>, TableName), ConnectError> {
         Handle::try_current().map_err(|_| ConnectError::no_runtime())?;
         let name = TableName::new(self.schema.as_deref(), &self.table)?;
-        let source = match self.origin {
+        let source = match &self.origin {
             Origin::Url(url) => Source::from_url(
-                &url,
+                url,
                 #[cfg(feature = "tls")]
                 self.tls_roots.as_deref(),
             )?,
             #[cfg(feature = "deadpool-postgres-0_14")]
-            Origin::Pool(pool) => Source::Pool(pool),
+            Origin::Pool(pool) => Source::Pool(pool.clone()),
+            #[cfg(feature = "sqlx-0_9")]
+            Origin::Sqlx(pool) => Source::Sqlx(self.check_sqlx(pool)?),
         };
         let shop = Arc::new(Shop {
             source,
@@ -277,6 +295,24 @@ impl PostgresStoreBuilder {
         };
         let store = PostgresStore::new(Shared::new(&shop, settings));
         Ok((store, shop, name))
+    }
+}
+
+#[cfg(feature = "sqlx-0_9")]
+impl PostgresStoreBuilder {
+    /// Looks whether a pool is of use with these settings.
+    fn check_sqlx(&self, pool: &sqlx_postgres::PgPool) -> Result<SqlxPool, ConnectError> {
+        if !self.is_prepared {
+            return Err(ConnectError::always_prepared());
+        }
+        let pool = SqlxPool::new(pool.clone());
+        let kept = self.readers.get().saturating_add(self.writers.get());
+        // One to sweep and list, and one for the application.
+        let needed = kept.saturating_add(2);
+        if usize::try_from(pool.size()).is_ok_and(|size| size < needed) {
+            return Err(ConnectError::small_pool(pool.size(), needed));
+        }
+        Ok(pool)
     }
 }
 

@@ -1,7 +1,7 @@
 use std::{error::Error, fmt, sync::Arc};
 
 use cloakroom_store::{Operation, StoreError, StoreErrorKind};
-use tokio_postgres::error::{DbError, Severity};
+use tokio_postgres::error::Severity;
 
 /// A store could not be opened.
 ///
@@ -18,6 +18,13 @@ enum Reason {
     NoTls,
     #[cfg(feature = "tls")]
     Tls(Failure),
+    #[cfg(feature = "sqlx-0_9")]
+    AlwaysPrepared,
+    #[cfg(feature = "sqlx-0_9")]
+    SmallPool {
+        size: u32,
+        needed: usize,
+    },
     NoRuntime,
     Unreachable(Failure),
     NotMigrated {
@@ -50,6 +57,16 @@ impl ConnectError {
     #[cfg(feature = "tls")]
     pub(crate) fn tls(error: impl Error + Send + Sync + 'static) -> Self {
         Self(Reason::Tls(Failure::new(StoreErrorKind::Other, error)))
+    }
+
+    #[cfg(feature = "sqlx-0_9")]
+    pub(crate) const fn always_prepared() -> Self {
+        Self(Reason::AlwaysPrepared)
+    }
+
+    #[cfg(feature = "sqlx-0_9")]
+    pub(crate) const fn small_pool(size: u32, needed: usize) -> Self {
+        Self(Reason::SmallPool { size, needed })
     }
 
     pub(crate) const fn no_runtime() -> Self {
@@ -100,6 +117,18 @@ impl fmt::Display for ConnectError {
             ),
             #[cfg(feature = "tls")]
             Reason::Tls(_) => f.write_str("the certificates for PostgreSQL can't be used"),
+            #[cfg(feature = "sqlx-0_9")]
+            Reason::AlwaysPrepared => f.write_str(
+                "statements on a sqlx pool are always prepared: behind PgBouncer in transaction mode \
+                 open the store with a URL, for `prepared(false)`",
+            ),
+            #[cfg(feature = "sqlx-0_9")]
+            Reason::SmallPool { size, needed } => write!(
+                f,
+                "the sqlx pool has room for {size} connections, and at least {needed} are needed: the \
+                 store keeps one for each of its `readers` and `writers`, takes one to sweep and list, \
+                 and leaves one to the application: raise `max_connections` of the pool"
+            ),
             Reason::NoRuntime => f.write_str(
                 "a PostgreSQL store is opened inside a tokio runtime, with its I/O and timers on",
             ),
@@ -205,6 +234,14 @@ impl Failure {
         self.is_sql_state("55P03")
     }
 
+    /// Whether the server works, and does not do this: its disk is full, it may only be read, or a
+    /// lock is in the way. Nobody else has to be held up for it.
+    pub(crate) fn is_answer(&self) -> bool {
+        ["53100", "25006", "55P03"]
+            .iter()
+            .any(|code| self.is_sql_state(code))
+    }
+
     pub(crate) fn during(self, operation: Operation) -> StoreError {
         StoreError::new(self.kind, operation).with_source(Shared(self.cause))
     }
@@ -219,8 +256,23 @@ impl From<tokio_postgres::Error> for Failure {
             let kind = if is_gone { Unavailable } else { Other };
             return Self::new(kind, error);
         };
-        let verdict = judge(said);
-        let refusal = Refusal::new(said);
+        let severity = said.parsed_severity();
+        Self::refused(&Notice {
+            is_fatal: matches!(severity, Some(Severity::Fatal | Severity::Panic)),
+            code: said.code().code(),
+            message: said.message(),
+            hint: said.hint(),
+            context: said.where_(),
+            routine: said.routine(),
+        })
+    }
+}
+
+impl Failure {
+    /// The server has answered with an error.
+    pub(crate) fn refused(notice: &Notice<'_>) -> Self {
+        let verdict = judge(notice);
+        let refusal = Refusal::new(notice);
         let mut failure = match verdict.hint {
             None => Self::new(verdict.kind, refusal),
             Some(what) => {
@@ -236,6 +288,17 @@ impl From<tokio_postgres::Error> for Failure {
 
 fn is_io(error: &(dyn Error + 'static)) -> bool {
     error.is::<std::io::Error>()
+}
+
+/// What a server says in an error.
+pub(crate) struct Notice<'a> {
+    /// The connection ends with it.
+    pub(crate) is_fatal: bool,
+    pub(crate) code: &'a str,
+    pub(crate) message: &'a str,
+    pub(crate) hint: Option<&'a str>,
+    pub(crate) context: Option<&'a str>,
+    pub(crate) routine: Option<&'a str>,
 }
 
 struct Verdict {
@@ -271,7 +334,7 @@ impl Verdict {
 }
 
 /// An error of severity ERROR has rolled the statement back; what comes after that is certain.
-fn judge(error: &DbError) -> Verdict {
+fn judge(notice: &Notice<'_>) -> Verdict {
     use Remedy::{Again, Apart, Plainer, Report};
     use StoreErrorKind::{Other, TimedOut, TooLarge, Unavailable};
     const MISSING: &str = "the session table is not there, or not this program's: run what \
@@ -279,28 +342,25 @@ fn judge(error: &DbError) -> Verdict {
                            `migrate(false)`";
     const POOLED: &str = "the server has lost a prepared statement: behind PgBouncer in \
                           transaction mode open the store with `prepared(false)`";
-    if matches!(
-        error.parsed_severity(),
-        Some(Severity::Fatal | Severity::Panic)
-    ) {
+    if notice.is_fatal {
         // The connection ends; a COMMIT may have been under way.
         return Verdict::new(Unavailable, Report).reconnect();
     }
-    match error.code().code() {
+    match notice.code {
         // serialization_failure, deadlock_detected
         "40001" | "40P01" => Verdict::new(Unavailable, Again),
         // statement_completion_unknown
         "40003" => Verdict::new(Unavailable, Report),
         // lock_not_available: where no row is named it was that of the table, or the one under which
         // all of the server notify, and it was none of the calls' fault
-        "55P03" if error.where_().is_none() => {
+        "55P03" if notice.context.is_none() => {
             Verdict::new(TimedOut, Again).hint("a lock was not to be had in time")
         }
         "55P03" => Verdict::new(TimedOut, Apart).hint("a lock was not to be had in time"),
         // query_canceled
         "57014" => Verdict::new(TimedOut, Report),
         // "cached plan must not change result type"
-        "0A000" if error.routine() == Some("RevalidateCachedQuery") => {
+        "0A000" if notice.routine == Some("RevalidateCachedQuery") => {
             Verdict::new(Unavailable, Again).reconnect()
         }
         "0A000" => Verdict::new(Other, Plainer),
@@ -316,10 +376,12 @@ fn judge(error: &DbError) -> Verdict {
         "42501" => Verdict::new(Other, Report)
             .hint("the user needs SELECT, INSERT, UPDATE and DELETE on the session table"),
         // program_limit_exceeded: who listens somewhere in the server reads nothing any more
-        "54000" if error.routine() == Some("PreCommit_Notify") => {
+        "54000" if notice.routine == Some("PreCommit_Notify") => {
             Verdict::new(Unavailable, Report).hint("the queue of notifications is full")
         }
         "54000" => Verdict::new(TooLarge, Apart),
+        // disk_full: what is there can still be read
+        "53100" => Verdict::new(Unavailable, Report).hint("the disk of the database is full"),
         // connection, resources, operator, system, authorization, catalog
         code if ["08", "53", "57", "58", "28", "3D"]
             .iter()
@@ -360,13 +422,13 @@ struct Refusal {
 }
 
 impl Refusal {
-    fn new(error: &DbError) -> Self {
+    fn new(notice: &Notice<'_>) -> Self {
         const MOST: usize = 500;
         let short = |text: &str| text.chars().take(MOST).collect();
         Self {
-            code: short(error.code().code()),
-            message: short(error.message()),
-            hint: error.hint().map(short),
+            code: short(notice.code),
+            message: short(notice.message),
+            hint: notice.hint.map(short),
         }
     }
 }

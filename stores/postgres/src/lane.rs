@@ -1,10 +1,7 @@
 //! One connection that is made when it is needed, and made again when it is lost.
 
 use std::{
-    sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicUsize, Ordering},
-    },
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
@@ -14,13 +11,13 @@ use tokio::{
     sync::watch,
     time::{Instant, sleep},
 };
-use tokio_postgres::Row;
 
 use crate::{
     error::{Failure, Remedy},
-    live::{Live, Parameters, Shop},
+    live::{Live, Shop},
     pause::{MOST_TRIES, pause},
     sql::Query,
+    values::{Parameters, Row},
 };
 
 /// A connection that has not answered anything for so long is given up when a call ends unanswered.
@@ -33,7 +30,6 @@ pub(crate) struct Lane {
     /// How long a statement may take.
     limit: Duration,
     state: Arc<Mutex<State>>,
-    under_way: AtomicUsize,
 }
 
 enum State {
@@ -51,13 +47,12 @@ impl Lane {
             queries,
             limit,
             state: Arc::new(Mutex::new(State::Idle)),
-            under_way: AtomicUsize::new(0),
         }
     }
 
-    /// How many statements are under way.
-    pub(crate) fn under_way(&self) -> usize {
-        self.under_way.load(Ordering::Relaxed)
+    /// Whether what waits is better sent together.
+    pub(crate) fn is_serial(&self) -> bool {
+        self.shop.source.is_serial()
     }
 
     /// Runs a statement. A connection that does not answer is given up when this is dropped.
@@ -66,7 +61,6 @@ impl Lane {
         query: Query,
         parameters: Parameters<'_>,
     ) -> Result<Vec<Row>, Failure> {
-        let _under_way = UnderWay::count(&self.under_way);
         let live = self.live().await?;
         let mut unanswered = Unanswered {
             lane: self,
@@ -122,15 +116,28 @@ impl Lane {
         })
     }
 
-    /// Begins to connect, if there is no connection.
-    pub(crate) fn connect(&self) -> Result<(), Failure> {
+    /// Begins to connect, if there is no connection. What was begun before may never be made, if the
+    /// server has been away.
+    pub(crate) fn connect_anew(&self) -> Result<(), Failure> {
+        let mut state = lock(&self.state);
+        if matches!(&*state, State::Connecting(_)) {
+            *state = State::Idle;
+        }
+        drop(state);
         self.begin(self.shop.connect_timeout).map(drop)
+    }
+
+    /// Takes a connection that was made elsewhere.
+    pub(crate) fn put(&self, live: Live) {
+        *lock(&self.state) = State::Ready(Arc::new(live));
     }
 
     fn begin(&self, patience: Duration) -> Result<Begun, Failure> {
         let mut state = lock(&self.state);
         match &*state {
-            State::Ready(live) if !live.is_closed() => return Ok(Begun::Ready(Arc::clone(live))),
+            State::Ready(live) if !live.is_closed() && !live.is_doubtful() => {
+                return Ok(Begun::Ready(Arc::clone(live)));
+            }
             // Without its sender it is of a runtime that has ended.
             State::Connecting(attempt) if attempt.has_changed().is_ok() => {
                 return Ok(Begun::Connecting(attempt.clone()));
@@ -141,15 +148,18 @@ impl Lane {
             Handle::try_current().map_err(|error| Failure::new(StoreErrorKind::Other, error))?;
         let (sender, attempt) = watch::channel(None);
         let (shop, queries, limit) = (Arc::clone(&self.shop), self.queries, self.limit);
-        let own_state = Arc::clone(&self.state);
+        let (own_state, own) = (Arc::clone(&self.state), attempt.clone());
         runtime.spawn(async move {
             let opened = Live::open(shop, queries, limit, patience)
                 .await
                 .map(Arc::new);
-            *lock(&own_state) = match &opened {
-                Ok(live) => State::Ready(Arc::clone(live)),
-                Err(_) => State::Idle,
-            };
+            let mut state = lock(&own_state);
+            match (&opened, &*state) {
+                (Ok(live), _) => *state = State::Ready(Arc::clone(live)),
+                (Err(_), State::Connecting(now)) if now.same_channel(&own) => *state = State::Idle,
+                (Err(_), _) => {}
+            }
+            drop(state);
             sender.send_replace(Some(opened));
         });
         *state = State::Connecting(attempt.clone());
@@ -170,21 +180,6 @@ impl Lane {
 enum Begun {
     Ready(Arc<Live>),
     Connecting(watch::Receiver<Option<Attempt>>),
-}
-
-struct UnderWay<'a>(&'a AtomicUsize);
-
-impl<'a> UnderWay<'a> {
-    fn count(counter: &'a AtomicUsize) -> Self {
-        counter.fetch_add(1, Ordering::Relaxed);
-        Self(counter)
-    }
-}
-
-impl Drop for UnderWay<'_> {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
-    }
 }
 
 /// A call without an answer. When it is dropped, its caller has lost patience.

@@ -56,7 +56,8 @@
 //! - **One prepared statement**, without a ping before it and without a transaction around it. A
 //!   sweep is one for each 500 rows; it passes by rows that are locked, and judges each again as it
 //!   deletes it.
-//! - **Loads are pipelined** on two connections ([`readers`](PostgresStoreBuilder::readers)).
+//! - **Loads are pipelined** on two connections ([`readers`](PostgresStoreBuilder::readers)). On a
+//!   connection of a sqlx pool, which has one statement at a time, those that wait go out together.
 //! - **Writes that wait while a statement is under way go out together with the next**: one
 //!   statement over arrays, of up to 128 calls of one kind and 1 MiB, each with its own outcome. A
 //!   write that need not wait goes out at once. There are two connections for them
@@ -124,6 +125,8 @@
 //!   name. Without that in the URL connections are not encrypted, whether the feature is on or not.
 //! - `deadpool-postgres-0_14`: `PostgresStore::from_deadpool_0_14` takes connections from a pool of
 //!   the application's own.
+//! - `sqlx-0_9`: `PostgresStore::from_sqlx_0_9` takes them from a `sqlx::PgPool`. It needs Rust 1.94, as
+//!   sqlx does.
 
 mod builder;
 mod call;
@@ -135,16 +138,20 @@ mod live;
 mod migrate;
 mod name;
 mod pause;
+mod reader;
 mod row;
 mod send;
 mod shared;
 mod source;
 mod sql;
+#[cfg(feature = "sqlx-0_9")]
+mod sqlx_pool;
 mod store;
 mod sweep;
 mod tell;
 #[cfg(feature = "tls")]
 mod tls;
+mod values;
 mod watch;
 mod writer;
 

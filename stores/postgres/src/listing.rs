@@ -3,9 +3,15 @@
 use std::sync::Arc;
 
 use cloakroom_store::{Cursor, Operation, Page, StoreError, Subject};
-use tokio_postgres::Row;
 
-use crate::{cursor, error::Failure, row, shared::Shared, sql::Query};
+use crate::{
+    cursor,
+    error::Failure,
+    row,
+    shared::Shared,
+    sql::Query,
+    values::{Parameters, Row},
+};
 
 /// The most lines of one page.
 const MOST_LINES: usize = 1_000;
@@ -22,8 +28,7 @@ pub(crate) async fn by_subject(
     let list = async {
         let (subject, namespace) = (subject.as_str().as_bytes(), namespace.as_bytes());
         let count = i64::try_from(most).unwrap_or(i64::MAX);
-        let parameters: &[&(dyn tokio_postgres::types::ToSql + Sync)] =
-            &[&subject, &namespace, &after, &count];
+        let parameters: Parameters<'_> = &[&subject, &namespace, &after, &count];
         let rows = shared.slow.read(Query::BySubject, parameters).await?;
         page(&rows, most, |id, _| cursor::of_subject(id))
     };

@@ -11,18 +11,16 @@ use std::{
 use cloakroom_store::StoreErrorKind;
 use tokio::{sync::OnceCell, time::Instant};
 use tokio_postgres::{
-    Client, Row, Statement,
+    Client, Statement,
     types::{ToSql, Type},
 };
 
 use crate::{
     error::Failure,
     source::{Session, Source},
-    sql::{Query, Texts},
+    sql::{Query, Text, Texts},
+    values::{Parameter, Parameters, Row},
 };
-
-/// The parameters of a statement.
-pub(crate) type Parameters<'a> = &'a [&'a (dyn ToSql + Sync)];
 
 /// What connections have in common.
 pub(crate) struct Shop {
@@ -52,7 +50,9 @@ impl Live {
         limit: Duration,
         patience: Duration,
     ) -> Result<Self, Failure> {
-        let session = shop.source.open(patience).await?;
+        // Sweeps and listings are rare.
+        let is_brief = queries.contains(&Query::Sweep);
+        let session = shop.source.open(patience, is_brief).await?;
         let statements = queries.iter().map(|query| (*query, OnceCell::new()));
         let live = Self {
             statements: statements.collect(),
@@ -63,12 +63,20 @@ impl Live {
         };
         if live.shop.is_prepared {
             live.configure(limit).await?;
-            // A statement that can't be prepared is the error of the call that needs it.
-            let mut first = queries.iter().map(|query| live.statement(*query));
-            let (a, b, c, d) = (first.next(), first.next(), first.next(), first.next());
-            let _ = tokio::join!(maybe(a), maybe(b), maybe(c), maybe(d));
+            live.prepare(queries).await;
         }
         Ok(live)
+    }
+
+    /// A statement that can't be prepared is the error of the call that needs it.
+    async fn prepare(&self, queries: &[Query]) {
+        let client = self.session.client();
+        let mut first = queries
+            .iter()
+            .filter(|_| client.is_some())
+            .map(|query| self.statement(*query));
+        let (a, b, c, d) = (first.next(), first.next(), first.next(), first.next());
+        let _ = tokio::join!(maybe(a), maybe(b), maybe(c), maybe(d));
     }
 
     /// Some engines do not know all of these settings, and do without.
@@ -78,20 +86,19 @@ impl Live {
     /// made, and kept while it grows; so that is switched off. Each statement is a transaction of its own and
     /// right under READ COMMITTED; under a higher level they would only be rolled back more often.
     async fn configure(&self, limit: Duration) -> Result<(), Failure> {
-        let client = self.client()?;
         let statement = format!("SET statement_timeout = {}", millis(limit * 9 / 10));
         let lock = format!("SET lock_timeout = {}", millis(limit / 4));
         let results = tokio::join!(
-            client.batch_execute(&statement),
-            client.batch_execute(&lock),
-            client.batch_execute("SET default_transaction_isolation = 'read committed'"),
-            client.batch_execute("SET plan_cache_mode = force_generic_plan"),
-            client.batch_execute("SET enable_seqscan = off"),
-            client.batch_execute("SET enable_hashjoin = off"),
-            client.batch_execute("SET enable_mergejoin = off"),
+            self.run_text(&statement),
+            self.run_text(&lock),
+            self.run_text("SET default_transaction_isolation = 'read committed'"),
+            self.run_text("SET plan_cache_mode = force_generic_plan"),
+            self.run_text("SET enable_seqscan = off"),
+            self.run_text("SET enable_hashjoin = off"),
+            self.run_text("SET enable_mergejoin = off"),
         );
         match results.0 {
-            Err(error) if error.is_closed() => Err(error.into()),
+            Err(failure) if failure.kind == StoreErrorKind::Unavailable => Err(failure),
             _ => Ok(()),
         }
     }
@@ -101,36 +108,62 @@ impl Live {
         query: Query,
         parameters: Parameters<'_>,
     ) -> Result<Vec<Row>, Failure> {
-        let client = self.client()?;
-        let result = if self.shop.is_prepared {
-            let statement = self.statement(query).await?;
-            client.query(&statement, parameters).await
-        } else {
-            let text = self.shop.texts.get(query).ok_or_else(unknown)?;
-            let types = text.types.iter().cloned();
-            let typed: Vec<(&(dyn ToSql + Sync), Type)> =
-                parameters.iter().copied().zip(types).collect();
-            client.query_typed(&text.sql, &typed).await
+        let result = match &self.session {
+            #[cfg(feature = "sqlx-0_9")]
+            Session::Sqlx(line) => line.run(&self.text(query)?.sql, parameters).await,
+            _ => self.run_by_driver(query, parameters).await,
         };
         let since = u64::try_from(self.opened.elapsed().as_millis()).unwrap_or(u64::MAX);
         self.answered.fetch_max(since, Ordering::Relaxed);
-        Ok(result?)
+        result
+    }
+
+    async fn run_by_driver(
+        &self,
+        query: Query,
+        parameters: Parameters<'_>,
+    ) -> Result<Vec<Row>, Failure> {
+        let client = self.client()?;
+        let parameters = parameters.iter();
+        let rows = if self.shop.is_prepared {
+            let statement = self.statement(query).await?;
+            let parameters: Vec<_> = parameters.map(to_sql).collect();
+            client.query(&statement, &parameters).await?
+        } else {
+            let text = self.text(query)?;
+            let types = text.types.iter().cloned();
+            let typed: Vec<(_, Type)> = parameters.map(to_sql).zip(types).collect();
+            client.query_typed(&text.sql, &typed).await?
+        };
+        Ok(of_driver(rows))
     }
 
     /// Runs what is no statement on the store's table.
     pub(crate) async fn run_text(&self, sql: &str) -> Result<(), Failure> {
-        Ok(self.client()?.batch_execute(sql).await?)
+        match &self.session {
+            #[cfg(feature = "sqlx-0_9")]
+            Session::Sqlx(line) => line.execute(sql).await,
+            _ => Ok(self.client()?.batch_execute(sql).await?),
+        }
     }
 
     pub(crate) async fn query_text(&self, sql: &str) -> Result<Vec<Row>, Failure> {
-        Ok(self.client()?.query_typed(sql, &[]).await?)
+        match &self.session {
+            #[cfg(feature = "sqlx-0_9")]
+            Session::Sqlx(line) => line.query(sql).await,
+            _ => Ok(of_driver(self.client()?.query_typed(sql, &[]).await?)),
+        }
+    }
+
+    fn text(&self, query: Query) -> Result<&Text, Failure> {
+        self.shop.texts.get(query).ok_or_else(unknown)
     }
 
     async fn statement(&self, query: Query) -> Result<Statement, Failure> {
         let cell = self.statements.iter().find(|(own, _)| *own == query);
         let (_, cell) = cell.ok_or_else(unknown)?;
         let statement = cell.get_or_try_init(|| async {
-            let text = self.shop.texts.get(query).ok_or_else(unknown)?;
+            let text = self.text(query)?;
             let prepared = self.client()?.prepare_typed(&text.sql, &text.types).await;
             prepared.map_err(Failure::from)
         });
@@ -138,13 +171,30 @@ impl Live {
     }
 
     pub(crate) fn is_closed(&self) -> bool {
-        self.session.client().is_none_or(Client::is_closed)
+        match &self.session {
+            #[cfg(feature = "sqlx-0_9")]
+            Session::Sqlx(line) => line.is_closed(),
+            session => session.client().is_none_or(Client::is_closed),
+        }
+    }
+
+    /// Whether it may be lost without having noticed it.
+    pub(crate) fn is_doubtful(&self) -> bool {
+        match &self.session {
+            #[cfg(feature = "sqlx-0_9")]
+            Session::Sqlx(line) => line.is_doubtful(self.last_answer()),
+            // The driver notices.
+            _ => false,
+        }
     }
 
     /// Whether there was an answer to anything since then.
     pub(crate) fn has_answered_since(&self, then: Instant) -> bool {
-        let answered = Duration::from_millis(self.answered.load(Ordering::Relaxed));
-        self.opened + answered >= then
+        self.last_answer() >= then
+    }
+
+    fn last_answer(&self) -> Instant {
+        self.opened + Duration::from_millis(self.answered.load(Ordering::Relaxed))
     }
 
     pub(crate) fn abort(&self) {
@@ -155,6 +205,14 @@ impl Live {
         let gone = || Failure::said(StoreErrorKind::Unavailable, "the connection is gone");
         self.session.client().ok_or_else(gone)
     }
+}
+
+fn to_sql<'a>(value: &&'a (dyn Parameter + Sync)) -> &'a (dyn ToSql + Sync) {
+    *value
+}
+
+fn of_driver(rows: Vec<tokio_postgres::Row>) -> Vec<Row> {
+    rows.into_iter().map(Row::Driver).collect()
 }
 
 async fn maybe<T>(future: Option<impl Future<Output = T>>) -> Option<T> {

@@ -3,13 +3,14 @@
 
 use std::{error::Error, fmt};
 
+use crate::{
+    error::Failure,
+    values::{Column, Row},
+};
 use bytes::Bytes;
 use cloakroom_store::{
     Key, NamespaceId, Record, SessionId, StoreErrorKind, Subject, Summary, Timestamp, Version,
 };
-use tokio_postgres::{Row, types::FromSql};
-
-use crate::error::Failure;
 
 pub(crate) const fn time(time: Timestamp) -> i64 {
     time.as_millis().cast_signed()
@@ -81,9 +82,8 @@ fn read_subject(row: &Row, index: usize) -> Result<Option<Subject>, Failure> {
 }
 
 /// A column that holds NULL or has another type is corrupt.
-pub(crate) fn column<'a, T: FromSql<'a>>(row: &'a Row, index: usize) -> Result<T, Failure> {
-    row.try_get(index)
-        .map_err(|error| Failure::new(StoreErrorKind::Corrupt, error))
+pub(crate) fn column<'a, T: Column<'a>>(row: &'a Row, index: usize) -> Result<T, Failure> {
+    row.column(index)
 }
 
 fn corrupt(what: &'static str) -> Failure {

@@ -1,13 +1,12 @@
 //! One statement for calls of one kind.
 
-use tokio_postgres::{Row, types::ToSql};
-
 use crate::{
     call::{Call, Columns},
     error::Failure,
     lane::Lane,
     row,
     sql::Query,
+    values::{self, Row},
 };
 
 /// What became of a call.
@@ -20,7 +19,7 @@ pub(crate) enum Fate {
     Locked,
 }
 
-type Parameter<'a> = &'a (dyn ToSql + Sync);
+type Parameter<'a> = &'a (dyn values::Parameter + Sync);
 
 /// Sends calls of one kind as one statement. Each has a fate of its own.
 pub(crate) async fn together(lane: &Lane, calls: &[Call]) -> Result<Vec<Fate>, Failure> {
@@ -95,6 +94,6 @@ pub(crate) async fn alone(lane: &Lane, call: &Call) -> Result<Fate, Failure> {
 }
 
 /// The value of a column of one call, if its kind has that column.
-fn push<'a, T: ToSql + Sync>(parameters: &mut Vec<Parameter<'a>>, column: &'a [T]) {
+fn push<'a, T: values::Parameter + Sync>(parameters: &mut Vec<Parameter<'a>>, column: &'a [T]) {
     parameters.extend(column.first().map(|value| -> Parameter<'a> { value }));
 }

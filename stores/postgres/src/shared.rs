@@ -12,6 +12,7 @@ use std::{
 use cloakroom_store::{Breaker, Key, Operation, Probe, StoreError, StoreErrorKind};
 use tokio::{
     runtime::Handle,
+    task::JoinSet,
     time::{sleep, timeout},
 };
 
@@ -19,12 +20,16 @@ use crate::{
     call::Change,
     error::Failure,
     lane::Lane,
-    live::Shop,
+    live::{Live, Shop},
+    reader::Reader,
     sql::{Query, READS, SLOW, WRITES},
     writer::Writer,
 };
 
-const PROBE_TIMEOUT: Duration = Duration::from_millis(500);
+/// How long one connection is waited for before the next is begun, and how many are made at once.
+const PROBE_PATIENCE: Duration = Duration::from_millis(500);
+const MOST_PROBES: usize = 3;
+/// After one that was refused.
 const PROBE_PAUSE: Duration = Duration::from_millis(200);
 
 pub(crate) struct Settings {
@@ -39,7 +44,7 @@ pub(crate) struct Settings {
 pub(crate) struct Shared {
     pub(crate) settings: Settings,
     shop: Arc<Shop>,
-    readers: Vec<Lane>,
+    readers: Vec<Arc<Reader>>,
     writers: Vec<Arc<Writer>>,
     /// For sweeps and listings, which nobody else has to wait for.
     pub(crate) slow: Lane,
@@ -53,9 +58,10 @@ impl Shared {
         let is_plain = Arc::new(AtomicBool::new(false));
         let limit = settings.timeout;
         let lane = |queries| Lane::new(Arc::clone(shop), queries, limit);
+        let reader = |_| Arc::new(Reader::new(lane(READS), limit));
         let writer = |_| Arc::new(Writer::new(lane(WRITES), limit, Arc::clone(&is_plain)));
         Self {
-            readers: (0..settings.readers.get()).map(|_| lane(READS)).collect(),
+            readers: (0..settings.readers.get()).map(reader).collect(),
             writers: (0..settings.writers.get()).map(writer).collect(),
             slow: Lane::new(Arc::clone(shop), SLOW, settings.slow_timeout),
             breaker: Breaker::new(),
@@ -78,23 +84,28 @@ impl Shared {
         &self.shop
     }
 
-    /// Begins to make those that are missing.
-    fn reconnect_all(&self) {
+    /// Takes a connection on which the server has answered, and begins to make those that are
+    /// missing.
+    fn reconnect_all(&self, live: Live) {
+        if let Some(reader) = self.readers.first() {
+            reader.lane().put(live);
+        }
         for lane in self.lanes() {
             // The call that needs it meets the same error.
-            drop(lane.connect());
+            drop(lane.connect_anew());
         }
     }
 
     fn lanes(&self) -> impl Iterator<Item = &Lane> {
+        let readers = self.readers.iter().map(|reader| reader.lane());
         let writers = self.writers.iter().map(|writer| writer.lane());
-        self.readers.iter().chain(writers)
+        readers.chain(writers)
     }
 
     /// The connection with the least to do.
-    pub(crate) fn reader(&self) -> Result<&Lane, Failure> {
+    pub(crate) fn reader(&self) -> Result<&Arc<Reader>, Failure> {
         let readers = self.readers.iter();
-        let idlest = readers.min_by_key(|lane| lane.under_way());
+        let idlest = readers.min_by_key(|reader| reader.under_way());
         idlest.ok_or_else(no_connections)
     }
 
@@ -144,10 +155,14 @@ impl Shared {
         let runtime = Handle::try_current().map_err(error)?;
         let in_time = async {
             let answer = timeout(limit, call).await;
-            let answer = answer.unwrap_or_else(|_| Err(Failure::timed_out()));
-            answer.map_err(|failure| failure.during(operation))
+            match answer.unwrap_or_else(|_| Err(Failure::timed_out())) {
+                Ok(answer) => Ok(Ok(answer)),
+                Err(failure) if failure.is_answer() => Ok(Err(failure.during(operation))),
+                Err(failure) => Err(failure.during(operation)),
+            }
         };
         let answer = self.breaker.call(operation, in_time).await;
+        let answer = answer.and_then(|answer| answer);
         if answer.is_err()
             && let Some(probe) = self.breaker.take_probe()
         {
@@ -165,17 +180,42 @@ impl Shared {
     }
 }
 
-/// Asks the server until it answers or the store is dropped.
+/// Asks the server until it answers on a new connection, or the store is dropped.
+///
+/// A distant server may need the whole connect timeout for it, and a connection that was begun
+/// before the server came back may never be made. So others are begun while one is waited for, and
+/// the last of them is never waited for long.
 async fn ask(shared: Weak<Shared>, probe: Probe) {
-    while let Some(shared) = shared.upgrade() {
-        let ping = async { shared.reader()?.run(Query::Ping, &[]).await };
-        if let Ok(Ok(_)) = timeout(PROBE_TIMEOUT, ping).await {
-            shared.reconnect_all();
-            return probe.close();
+    let mut attempts = JoinSet::new();
+    while let Some(held) = shared.upgrade() {
+        let (shop, limit) = (Arc::clone(&held.shop), held.settings.timeout);
+        drop(held);
+        if attempts.len() < MOST_PROBES {
+            let patience = match attempts.len() + 1 < MOST_PROBES {
+                true => shop.connect_timeout,
+                false => PROBE_PATIENCE.min(shop.connect_timeout),
+            };
+            attempts.spawn(answering(shop, limit, patience));
         }
-        drop(shared);
-        sleep(PROBE_PAUSE).await;
+        let asked = timeout(PROBE_PATIENCE, attempts.join_next()).await;
+        if let Ok(Some(Ok(Some(live)))) = asked {
+            if let Some(shared) = shared.upgrade() {
+                shared.reconnect_all(live);
+                probe.close();
+            }
+            return;
+        }
+        if asked.is_ok() {
+            sleep(PROBE_PAUSE).await;
+        }
     }
+}
+
+/// A connection on which the server has answered.
+async fn answering(shop: Arc<Shop>, limit: Duration, patience: Duration) -> Option<Live> {
+    let live = Live::open(shop, READS, limit, patience).await.ok()?;
+    let answered = timeout(limit, live.run(Query::Ping, &[])).await;
+    answered.is_ok_and(|answer| answer.is_ok()).then_some(live)
 }
 
 fn pick<T>(from: &[T], number: usize) -> Result<&T, Failure> {

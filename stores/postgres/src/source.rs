@@ -11,6 +11,8 @@ use tokio::{
 };
 use tokio_postgres::{AsyncMessage, Client, Config, Connection, NoTls, config::SslMode};
 
+#[cfg(feature = "sqlx-0_9")]
+use crate::sqlx_pool::{Line, SqlxPool};
 use crate::{ConnectError, error::Failure, watch::Told};
 
 /// What makes connections.
@@ -20,6 +22,8 @@ pub(crate) enum Source {
     Tls(Box<Config>, crate::tls::Connector),
     #[cfg(feature = "deadpool-postgres-0_14")]
     Pool(deadpool_postgres::Pool),
+    #[cfg(feature = "sqlx-0_9")]
+    Sqlx(SqlxPool),
 }
 
 impl Source {
@@ -42,9 +46,22 @@ impl Source {
         Ok(Self::Plain(Box::new(config)))
     }
 
-    /// A new connection.
-    pub(crate) async fn open(&self, patience: Duration) -> Result<Session, Failure> {
-        within(patience, self.connect()).await
+    /// A new connection. One that is `brief` may end when it is not used.
+    pub(crate) async fn open(
+        &self,
+        patience: Duration,
+        is_brief: bool,
+    ) -> Result<Session, Failure> {
+        within(patience, self.connect(is_brief)).await
+    }
+
+    /// Whether a connection has one statement at a time, so that what waits is better sent together.
+    pub(crate) const fn is_serial(&self) -> bool {
+        match self {
+            #[cfg(feature = "sqlx-0_9")]
+            Self::Sqlx(_) => true,
+            _ => false,
+        }
     }
 
     /// A new connection whose notifications are heard.
@@ -69,14 +86,14 @@ impl Source {
                 Ok(Session::own(client, hear(connection, told)))
             }
             #[cfg(feature = "deadpool-postgres-0_14")]
-            Self::Pool(_) => Err(Failure::said(
-                StoreErrorKind::Unsupported,
-                "a pool keeps notifications to itself: to listen to changes, open the store with a URL",
-            )),
+            Self::Pool(_) => Err(no_listening()),
+            #[cfg(feature = "sqlx-0_9")]
+            Self::Sqlx(_) => Err(no_listening()),
         }
     }
 
-    async fn connect(&self) -> Result<Session, Failure> {
+    #[cfg_attr(not(feature = "sqlx-0_9"), expect(unused_variables))]
+    async fn connect(&self, is_brief: bool) -> Result<Session, Failure> {
         match self {
             Self::Plain(config) => {
                 let (client, connection) = config.connect(NoTls).await.map_err(refused)?;
@@ -95,8 +112,18 @@ impl Source {
                     taken.map_err(|error| Failure::new(StoreErrorKind::Unavailable, error))?;
                 Ok(Session::Pooled(Some(client)))
             }
+            #[cfg(feature = "sqlx-0_9")]
+            Self::Sqlx(pool) => Ok(Session::Sqlx(pool.open(is_brief).await?)),
         }
     }
+}
+
+#[cfg(any(feature = "deadpool-postgres-0_14", feature = "sqlx-0_9"))]
+fn no_listening() -> Failure {
+    Failure::said(
+        StoreErrorKind::Unsupported,
+        "a pool keeps notifications to itself: to listen to changes, open the store with a URL",
+    )
 }
 
 async fn within<T>(
@@ -151,6 +178,8 @@ pub(crate) enum Session {
     },
     #[cfg(feature = "deadpool-postgres-0_14")]
     Pooled(Option<deadpool_postgres::Object>),
+    #[cfg(feature = "sqlx-0_9")]
+    Sqlx(Line),
 }
 
 impl Session {
@@ -164,11 +193,14 @@ impl Session {
         Self::Own { client, driver }
     }
 
+    /// The driver's own, unless the connection is another driver's.
     pub(crate) fn client(&self) -> Option<&Client> {
         match self {
             Self::Own { client, .. } => Some(client),
             #[cfg(feature = "deadpool-postgres-0_14")]
             Self::Pooled(client) => client.as_ref().map(|client| &***client),
+            #[cfg(feature = "sqlx-0_9")]
+            Self::Sqlx(_) => None,
         }
     }
 
@@ -179,6 +211,8 @@ impl Session {
             // The pool has its driver; the connection ends when its last call is dropped.
             #[cfg(feature = "deadpool-postgres-0_14")]
             Self::Pooled(_) => {}
+            #[cfg(feature = "sqlx-0_9")]
+            Self::Sqlx(line) => line.abort(),
         }
     }
 }
@@ -192,6 +226,8 @@ impl Drop for Session {
             Self::Pooled(client) => {
                 drop(client.take().map(deadpool_postgres::Object::take));
             }
+            #[cfg(feature = "sqlx-0_9")]
+            Self::Sqlx(_) => {}
         }
     }
 }

@@ -1,5 +1,7 @@
 //! The statements. Nothing in them is special to PostgreSQL itself: no advisory locks, no `ctid`.
 
+use std::sync::Arc;
+
 use tokio_postgres::types::Type;
 
 use crate::name::TableName;
@@ -8,6 +10,7 @@ use crate::name::TableName;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Query {
     Load,
+    LoadAll,
     Create,
     Replace,
     Touch,
@@ -47,7 +50,7 @@ pub(crate) const SLOW: &[Query] = &[
 /// The text of a statement and the types of its parameters.
 #[derive(Debug)]
 pub(crate) struct Text {
-    pub(crate) sql: String,
+    pub(crate) sql: Arc<str>,
     pub(crate) types: Vec<Type>,
 }
 
@@ -71,7 +74,7 @@ impl Texts {
 }
 
 fn text(query: Query, sql: String, types: impl Into<Vec<Type>>) -> (Query, Text) {
-    let types = types.into();
+    let (sql, types) = (sql.into(), types.into());
     (query, Text { sql, types })
 }
 
@@ -87,6 +90,16 @@ fn single(table: &str) -> Vec<(Query, Text)> {
                  WHERE id = $1 AND namespace = $2"
             ),
             [T::BYTEA, T::BYTEA],
+        ),
+        // Each row ends with the number of the load that it answers.
+        text(
+            Query::LoadAll,
+            format!(
+                "SELECT t.version, t.created, t.last_seen, t.expires, t.subject, t.data, n.number \
+                 FROM unnest($1, $2) WITH ORDINALITY AS n (id, namespace, number) \
+                 JOIN {table} AS t ON t.id = n.id AND t.namespace = n.namespace"
+            ),
+            [T::BYTEA_ARRAY, T::BYTEA_ARRAY],
         ),
         // In the subquery a row is judged as it is locked, in the DELETE as it is deleted.
         text(

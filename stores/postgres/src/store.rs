@@ -6,8 +6,8 @@ use cloakroom_store::{
 };
 
 use crate::{
-    ConnectError, PostgresStoreBuilder, call::Change, listing, migrate, name::TableName, row,
-    shared::Shared, sql::Query, sweep, tell,
+    ConnectError, PostgresStoreBuilder, call::Change, listing, migrate, name::TableName,
+    shared::Shared, sweep, tell,
 };
 
 /// Keeps sessions in a table of a PostgreSQL database.
@@ -68,6 +68,52 @@ impl PostgresStore {
     #[cfg(feature = "deadpool-postgres-0_14")]
     pub fn from_deadpool_0_14(pool: deadpool_postgres::Pool) -> PostgresStoreBuilder {
         PostgresStoreBuilder::from_pool(pool)
+    }
+
+    /// A store on connections of the application's own [sqlx](https://docs.rs/sqlx/0.9) pool, which is
+    /// `sqlx::PgPool`.
+    ///
+    /// **What it takes of the pool.** One connection for loads
+    /// ([`readers`](PostgresStoreBuilder::readers)), one for writes
+    /// ([`writers`](PostgresStoreBuilder::writers)), and one more while it sweeps or lists and for 10 s
+    /// after that. They count among the pool's `max_connections`, and the store keeps them: no handler
+    /// that holds the others can keep a session waiting, and neither `test_before_acquire` nor the ping
+    /// with which sqlx takes a connection back costs a call anything. Opening the store fails unless
+    /// the pool has room for one more.
+    ///
+    /// **What a call costs** is what it costs with a URL: one prepared statement. A connection of sqlx
+    /// has one at a time, so loads that wait while one is under way go out together with the next, as
+    /// writes do, up to 64. One that was quiet for 10 s is asked for a sign of life in the background.
+    ///
+    /// **What it promises** is what the [crate's page](crate#what-it-promises) says, with two
+    /// differences:
+    /// - A connection that ends while it is quiet is noticed when it is next used or asked for a sign of
+    ///   life. A load is then sent again on another, and all that have not answered since are
+    ///   replaced. A create or a delete that comes first is `Unavailable`: once for each writer, after a
+    ///   quiet restart of the server.
+    /// - After an outage the store waits for its connections as all users of the pool do. Where handlers
+    ///   hold all the others it has to wait until they give one back.
+    ///
+    /// A connection has gone through the pool's `after_connect` and `before_acquire`. It has settings
+    /// and statements of the store then, so it never goes back: when the store is done with it, and when
+    /// the pool is closed, the connection is closed. The pool's `max_lifetime` and `idle_timeout` are for
+    /// connections that lie in it, not for these.
+    ///
+    /// The builder's [`prepared(false)`](PostgresStoreBuilder::prepared) is refused: behind PgBouncer in
+    /// transaction mode open the store with a URL. [`Watch`](cloakroom_store::Watch) needs one, too.
+    ///
+    /// ```no_run
+    /// # async fn run(pool: sqlx_postgres::PgPool) -> Result<(), cloakroom_postgres::ConnectError> {
+    /// use cloakroom_postgres::PostgresStore;
+    ///
+    /// // let pool = sqlx::postgres::PgPoolOptions::new().max_connections(10).connect(url).await?;
+    /// let store = PostgresStore::from_sqlx_0_9(pool).table("sessions").connect().await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[cfg(feature = "sqlx-0_9")]
+    pub fn from_sqlx_0_9(pool: sqlx_postgres::PgPool) -> PostgresStoreBuilder {
+        PostgresStoreBuilder::from_sqlx(pool)
     }
 
     /// The SQL that makes the table, for a database administrator to run. It may run again, and
@@ -133,11 +179,7 @@ impl Store for PostgresStore {
 
     async fn load(&self, key: &Key, _: Freshness) -> Result<Option<Loaded>, StoreError> {
         let load = async {
-            let key: [&[u8]; 2] = [key.id.as_bytes(), key.namespace.as_str().as_bytes()];
-            let [id, namespace] = &key;
-            let lane = self.shared.reader()?;
-            let rows = lane.read(Query::Load, &[id, namespace]).await?;
-            let record = rows.first().map(row::record).transpose()?;
+            let record = self.shared.reader()?.load(key).await?;
             Ok(record.map(Loaded::new))
         };
         self.shared.quickly(Operation::Load, load).await

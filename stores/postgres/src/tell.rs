@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use cloakroom_store::StoreErrorKind;
 use tokio::time::sleep;
-use tokio_postgres::Row;
 
 use crate::{
     ConnectError,
@@ -14,6 +13,7 @@ use crate::{
     migrate::{MOST_TRIES, is_contended},
     name::TableName,
     row,
+    values::Row,
 };
 
 /// What the names of channels begin with. The number of the table, which the server has given it,
@@ -42,7 +42,7 @@ pub(crate) const QUESTION: char = '?';
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Telling {
     /// The number of the table, if there is one.
-    table: Option<u32>,
+    table: Option<i64>,
     triggers: i64,
     has_no_listen: bool,
 }
@@ -52,7 +52,7 @@ impl Telling {
     pub(crate) fn query(table: &str) -> String {
         let names = EVENTS.map(|(event, _)| format!("'{}'", trigger(event)));
         format!(
-            "SELECT c.oid, \
+            "SELECT c.oid::pg_catalog.int8, \
              (SELECT pg_catalog.count(*) FROM pg_catalog.pg_trigger AS t WHERE t.tgrelid = c.oid \
              AND t.tgenabled IN ('O', 'A') AND t.tgname IN ({})), \
              pg_catalog.version() LIKE 'CockroachDB%' \

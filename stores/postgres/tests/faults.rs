@@ -1,27 +1,37 @@
 //! A server that is stopped, frozen, cut off or restarted. A proxy before the server does it.
-#![allow(clippy::indexing_slicing, clippy::panic, clippy::unwrap_used)] // helpers are no #[test]
+#![allow(
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::print_stdout,
+    clippy::unwrap_used
+)] // helpers are no #[test]
 
 mod common;
 
-use std::time::{Duration, Instant};
+use std::{
+    num::NonZeroUsize,
+    time::{Duration, Instant},
+};
 
 use cloakroom_postgres::PostgresStore;
 use cloakroom_store::{Loaded, Store, StoreError, StoreErrorKind, Timestamp};
 use common::{
-    RECOVERY, builder, client, create, key, kind, load, numbered, proxy::Proxy, record, recovers,
-    told, url, url_at,
+    RECOVERY, Way, client, create, key, kind, load, numbered, proxy::Proxy, record, recovers, told,
+    url, url_at,
 };
 use tokio::{task::JoinSet, time::sleep};
 
 /// The most that a call may take: the store's timeout, and some time to schedule.
 const IN_TIME: Duration = Duration::from_millis(490);
 
-async fn proxied(url: &str, table: &str) -> (Proxy, PostgresStore, Loaded) {
-    drop(builder(url, table).await);
+/// A store with two connections of each kind.
+async fn proxied(url: &str, way: Way, name: &str) -> (Proxy, PostgresStore, Loaded) {
+    drop(way.fresh(url, name).await);
     let proxy = Proxy::before(url).await;
     let url = url_at(url, proxy.port());
-    let store = PostgresStore::builder(&url).table(table).connect();
-    let store = store.await.unwrap();
+    let two = NonZeroUsize::MIN.saturating_add(1);
+    let builder = way.builder(&url).readers(two).writers(two);
+    let store = builder.table(&way.table(name)).connect().await.unwrap();
     let loaded = create(&store, &key(1), &record("a")).await;
     (proxy, store, loaded)
 }
@@ -59,7 +69,13 @@ async fn all_fail(store: &PostgresStore, loaded: &Loaded) -> Duration {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_stopped_server() {
     let Some(url) = url() else { return };
-    let (mut proxy, store, loaded) = proxied(&url, "faults_stopped").await;
+    for way in Way::ALL {
+        stop(&url, *way).await;
+    }
+}
+
+async fn stop(url: &str, way: Way) {
+    let (mut proxy, store, loaded) = proxied(url, way, "faults_stopped").await;
     proxy.stop().await;
     let first = all_fail(&store, &loaded).await;
     let second = all_fail(&store, &loaded).await;
@@ -67,7 +83,9 @@ async fn a_stopped_server() {
     let third = all_fail(&store, &loaded).await;
     proxy.start().await;
     let recovery = recovers(&store).await;
-    println!("stopped: answers in {first:?}, {second:?}, {third:?}; back after {recovery:?}");
+    println!(
+        "{way}: stopped: answers in {first:?}, {second:?}, {third:?}; back after {recovery:?}"
+    );
     assert!(
         first < IN_TIME && second < Duration::from_millis(20) && third < Duration::from_millis(20)
     );
@@ -78,7 +96,13 @@ async fn a_stopped_server() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_frozen_server() {
     let Some(url) = url() else { return };
-    let (proxy, store, loaded) = proxied(&url, "faults_frozen").await;
+    for way in Way::ALL {
+        freeze(&url, *way).await;
+    }
+}
+
+async fn freeze(url: &str, way: Way) {
+    let (proxy, store, loaded) = proxied(url, way, "faults_frozen").await;
     proxy.freeze();
     let first = all_fail(&store, &loaded).await;
     let second = all_fail(&store, &loaded).await;
@@ -86,7 +110,7 @@ async fn a_frozen_server() {
     let third = all_fail(&store, &loaded).await;
     proxy.thaw();
     let recovery = recovers(&store).await;
-    println!("frozen: answers in {first:?}, {second:?}, {third:?}; back after {recovery:?}");
+    println!("{way}: frozen: answers in {first:?}, {second:?}, {third:?}; back after {recovery:?}");
     assert!(
         first < IN_TIME && second < Duration::from_millis(20) && third < Duration::from_millis(20)
     );
@@ -112,7 +136,13 @@ async fn both_connections_work(store: &PostgresStore) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn connections_that_hang_are_given_up() {
     let Some(url) = url() else { return };
-    let (proxy, store, _) = proxied(&url, "faults_hanging").await;
+    for way in Way::ALL {
+        hang(&url, *way).await;
+    }
+}
+
+async fn hang(url: &str, way: Way) {
+    let (proxy, store, _) = proxied(url, way, "faults_hanging").await;
     let before = proxy.connected();
     proxy.freeze();
     let (one, two) = (key(1), key(1));
@@ -128,7 +158,14 @@ async fn connections_that_hang_are_given_up() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn callers_that_lose_patience_have_the_connection_given_up() {
     let Some(url) = url() else { return };
-    let (proxy, store, _) = proxied(&url, "faults_impatient").await;
+    // With one statement at a time loads share one, which ends with the store's own timeout.
+    for way in Way::ALL.iter().filter(|way| way.is_pipelined()) {
+        lose_patience(&url, *way).await;
+    }
+}
+
+async fn lose_patience(url: &str, way: Way) {
+    let (proxy, store, _) = proxied(url, way, "faults_impatient").await;
     proxy.freeze();
     let key = key(1);
     let impatient = tokio::time::timeout(Duration::from_millis(250), async {
@@ -144,7 +181,13 @@ async fn callers_that_lose_patience_have_the_connection_given_up() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_impatient_caller_of_a_connection_that_works_changes_nothing() {
     let Some(url) = url() else { return };
-    let (proxy, store, _) = proxied(&url, "faults_dropped").await;
+    for way in Way::ALL {
+        be_impatient(&url, *way).await;
+    }
+}
+
+async fn be_impatient(url: &str, way: Way) {
+    let (proxy, store, _) = proxied(url, way, "faults_dropped").await;
     let before = proxy.connected();
     for round in 0..50 {
         let (key, patience) = (key(1), Duration::from_micros(20 * round));
@@ -157,9 +200,16 @@ async fn an_impatient_caller_of_a_connection_that_works_changes_nothing() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_connection_that_is_cut_is_made_again() {
     let Some(url) = url() else { return };
-    drop(builder(&url, "faults_cut").await);
-    let proxy = Proxy::before(&url).await;
-    let builder = PostgresStore::builder(&url_at(&url, proxy.port())).table("faults_cut");
+    for way in Way::ALL {
+        cut(&url, *way).await;
+    }
+}
+
+async fn cut(url: &str, way: Way) {
+    drop(way.fresh(url, "faults_cut").await);
+    let proxy = Proxy::before(url).await;
+    let builder = way.builder(&url_at(url, proxy.port()));
+    let builder = builder.table(&way.table("faults_cut"));
     let patience = Duration::from_secs(5);
     let builder = builder.timeout(patience).connect_timeout(patience);
     let store = builder.connect().await.unwrap();
@@ -174,7 +224,13 @@ async fn a_connection_that_is_cut_is_made_again() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_write_under_way_is_not_sent_again() {
     let Some(url) = url() else { return };
-    let (proxy, store, loaded) = proxied(&url, "faults_unknown").await;
+    for way in Way::ALL {
+        cut_a_write(&url, *way).await;
+    }
+}
+
+async fn cut_a_write(url: &str, way: Way) {
+    let (proxy, store, loaded) = proxied(url, way, "faults_unknown").await;
     proxy.freeze();
     let cut = async {
         sleep(Duration::from_millis(50)).await;
@@ -201,9 +257,15 @@ async fn a_write_under_way_is_not_sent_again() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn terminated_backends() {
     let Some(url) = url() else { return };
-    let store = common::store(&url, "faults_terminated").await;
+    for way in Way::ALL {
+        terminate(&url, *way).await;
+    }
+}
+
+async fn terminate(url: &str, way: Way) {
+    let store = way.store(url, "faults_terminated").await;
     create(&store, &key(1), &record("0")).await;
-    let admin = client(&url).await;
+    let admin = client(url).await;
     let mut calls = JoinSet::new();
     for number in 0..16 {
         let store = store.clone();
@@ -240,7 +302,7 @@ async fn terminated_backends() {
         done += own_done;
         unknown += own_unknown;
     }
-    println!("10 times all connections killed: {done} done, {unknown} unknown");
+    println!("{way}: 10 times all connections killed: {done} done, {unknown} unknown");
     let mut stored = 0;
     let mut after = None;
     loop {
@@ -286,9 +348,15 @@ async fn a_store_opened_lazily_waits_for_its_server() {
 #[test]
 fn the_runtime_of_a_store_may_end_before_it() {
     let Some(url) = url() else { return };
+    for way in Way::ALL {
+        outlive_a_runtime(&url, *way);
+    }
+}
+
+fn outlive_a_runtime(url: &str, way: Way) {
     let first = tokio::runtime::Runtime::new().unwrap();
     let store = first.block_on(async {
-        let store = common::store(&url, "faults_runtime").await;
+        let store = way.store(url, "faults_runtime").await;
         create(&store, &key(1), &record("a")).await;
         store
     });

@@ -1,6 +1,11 @@
 //! Several processes on one table. The children are this test program itself, run again with the
-//! name of one test and a table in the environment.
-#![allow(clippy::indexing_slicing, clippy::panic, clippy::unwrap_used)] // helpers are no #[test]
+//! name of one test, and the way of their connections in the environment.
+#![allow(
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::print_stdout,
+    clippy::unwrap_used
+)] // helpers are no #[test]
 
 mod common;
 
@@ -10,23 +15,24 @@ use std::{
     time::{Duration, Instant},
 };
 
-use cloakroom_postgres::PostgresStore;
 use cloakroom_store::Store;
-use common::{count, create, increment, key, load, numbered, record, store, url};
+use common::{Way, count, create, increment, key, load, numbered, record, url};
 use tokio::task::JoinSet;
 
-const TABLE: &str = "CLOAKROOM_TEST_TABLE";
+const TABLE: &str = "processes_two";
+const WAY: &str = "CLOAKROOM_TEST_WAY";
 const FIRST: &str = "CLOAKROOM_TEST_FIRST";
 const EACH: u64 = 500;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "a child of what_two_processes_write_is_all_kept"]
 async fn child_writes() {
-    let (Some(url), Ok(table), Ok(first)) = (url(), env::var(TABLE), env::var(FIRST)) else {
+    let (Some(url), Ok(way), Ok(first)) = (url(), env::var(WAY), env::var(FIRST)) else {
         return;
     };
     let first: u64 = first.parse().unwrap();
-    let builder = PostgresStore::builder(&url).table(&table);
+    let way = Way::named(&way);
+    let builder = way.builder(&url).table(&way.table(TABLE));
     let store = builder
         .timeout(Duration::from_secs(5))
         .connect()
@@ -50,14 +56,20 @@ async fn child_writes() {
 #[tokio::test]
 async fn what_two_processes_write_is_all_kept() {
     let Some(url) = url() else { return };
-    let store = store(&url, "processes_two").await;
+    for way in Way::ALL {
+        two_processes_write(&url, *way).await;
+    }
+}
+
+async fn two_processes_write(url: &str, way: Way) {
+    let store = way.store(url, TABLE).await;
     create(&store, &key(1), &record("0")).await;
     let begin = Instant::now();
     let children = [0, EACH].map(|first| {
         let mut command = Command::new(env::current_exe().unwrap());
         command.args(["child_writes", "--exact", "--ignored", "--nocapture"]);
         command
-            .env(TABLE, "processes_two")
+            .env(WAY, way.to_string())
             .env(FIRST, first.to_string());
         command.stdout(Stdio::null()).spawn().unwrap()
     });
@@ -65,7 +77,7 @@ async fn what_two_processes_write_is_all_kept() {
         assert!(child.wait().unwrap().success());
     }
     println!(
-        "2 processes x {EACH} increments, creates and replaces: {:.2?}",
+        "{way}: 2 processes x {EACH} increments, creates and replaces: {:.2?}",
         begin.elapsed()
     );
     let loaded = load(&store, &key(1)).await.unwrap().unwrap();

@@ -1,21 +1,24 @@
 //! What reaches the server: one statement a call, and one for what waits.
-#![allow(clippy::indexing_slicing, clippy::panic, clippy::unwrap_used)] // helpers are no #[test]
+#![allow(
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::print_stdout,
+    clippy::unwrap_used
+)] // helpers are no #[test]
 
 mod common;
 
 use cloakroom_postgres::PostgresStore;
 use cloakroom_store::{Freshness, Loaded, Store, StoreErrorKind, Subject, Timestamp};
-use common::{
-    builder, client, create, key, kind, load, numbered, proxy::Proxy, record, url, url_at,
-};
+use common::{Way, client, create, key, kind, load, numbered, proxy::Proxy, record, url, url_at};
 use tokio::task::JoinSet;
 
 /// A store behind a proxy that counts statements.
-async fn counted(url: &str, table: &str) -> (Proxy, PostgresStore) {
-    drop(builder(url, table).await);
+async fn counted(url: &str, way: Way, name: &str) -> (Proxy, PostgresStore) {
+    drop(way.fresh(url, name).await);
     let proxy = Proxy::before(url).await;
     let url = url_at(url, proxy.port());
-    let store = PostgresStore::builder(&url).table(table).connect();
+    let store = way.builder(&url).table(&way.table(name)).connect();
     let store = store.await.unwrap();
     (proxy, store)
 }
@@ -23,20 +26,30 @@ async fn counted(url: &str, table: &str) -> (Proxy, PostgresStore) {
 #[tokio::test]
 async fn a_call_is_one_statement() {
     let Some(url) = url() else { return };
-    let (proxy, store) = counted(&url, "statements_single").await;
-    let subject = Subject::new("ann").unwrap();
-    // The connection for sweeps and listings is made now.
-    store.scan(None, 1).await.unwrap();
+    for way in Way::ALL {
+        let (proxy, store) = counted(&url, *way, "statements_single").await;
+        // The connection for sweeps and listings is made now.
+        store.scan(None, 1).await.unwrap();
+        each_call(&proxy, &store).await;
+        // Now that all statements are prepared there is one answer to wait for.
+        let before = (proxy.executed(), proxy.waited());
+        each_call(&proxy, &store).await;
+        let (executed, waited) = (proxy.executed() - before.0, proxy.waited() - before.1);
+        assert_eq!((executed, waited), (12, 12), "{way}");
+    }
+}
 
+async fn each_call(proxy: &Proxy, store: &PostgresStore) {
+    let subject = Subject::new("ann").unwrap();
     let mut before = proxy.executed();
     let mut statements = || {
         let now = proxy.executed();
         std::mem::replace(&mut before, now).abs_diff(now)
     };
-    let loaded = create(&store, &key(1), &record("a")).await;
+    let loaded = create(store, &key(1), &record("a")).await;
     assert_eq!(statements(), 1, "create");
-    assert!(load(&store, &key(1)).await.unwrap().is_some());
-    assert!(load(&store, &key(2)).await.unwrap().is_none());
+    assert!(load(store, &key(1)).await.unwrap().is_some());
+    assert!(load(store, &key(2)).await.unwrap().is_none());
     assert_eq!(statements(), 2, "load");
     let taken = store.create(&key(1), &record("b")).await;
     assert_eq!(kind(taken), Some(StoreErrorKind::AlreadyExists));
@@ -95,7 +108,13 @@ async fn the_server_counts_the_same() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_waits_goes_out_together_and_each_call_has_its_own_outcome() {
     let Some(url) = url() else { return };
-    let (proxy, store) = counted(&url, "statements_batched").await;
+    for way in Way::ALL {
+        together(&url, *way).await;
+    }
+}
+
+async fn together(url: &str, way: Way) {
+    let (proxy, store) = counted(url, way, "statements_batched").await;
     let mut loaded = Vec::new();
     for number in 0..64 {
         loaded.push(create(&store, &numbered(number), &record("old")).await);
@@ -132,7 +151,7 @@ async fn what_waits_goes_out_together_and_each_call_has_its_own_outcome() {
         }
     }
     let statements = proxy.executed() - before;
-    println!("64 replaces at the same time: {statements} statements");
+    println!("{way}: 64 replaces at the same time: {statements} statements");
     assert!(statements <= 16, "{statements}");
     for number in 0..64 {
         let loaded = load(&store, &numbered(number)).await.unwrap();
@@ -149,7 +168,7 @@ async fn what_waits_goes_out_together_and_each_call_has_its_own_outcome() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn kinds_and_keys_may_be_mixed() {
     let Some(url) = url() else { return };
-    let (_proxy, store) = counted(&url, "statements_mixed").await;
+    let (_proxy, store) = counted(&url, Way::Url, "statements_mixed").await;
     for _ in 0..20 {
         let first = create(&store, &key(1), &record("0")).await;
         let mut calls = JoinSet::new();
@@ -175,7 +194,13 @@ async fn kinds_and_keys_may_be_mixed() {
 #[tokio::test]
 async fn a_call_that_is_dropped_while_it_waits_does_not_happen() {
     let Some(url) = url() else { return };
-    let (proxy, store) = counted(&url, "statements_dropped").await;
+    for way in Way::ALL {
+        dropped(&url, *way).await;
+    }
+}
+
+async fn dropped(url: &str, way: Way) {
+    let (proxy, store) = counted(url, way, "statements_dropped").await;
     let loaded: Loaded = create(&store, &key(1), &record("a")).await;
     proxy.freeze();
     let (first, second, next) = (record("b"), record("c"), record("d"));
@@ -206,7 +231,7 @@ async fn a_call_that_is_dropped_while_it_waits_does_not_happen() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn calls_of_which_one_can_win_are_one_statement() {
     let Some(url) = url() else { return };
-    let (proxy, store) = counted(&url, "statements_excluded").await;
+    let (proxy, store) = counted(&url, Way::Url, "statements_excluded").await;
     let loaded = create(&store, &key(1), &record("0")).await;
     for round in 0..5 {
         let before = proxy.executed();
@@ -244,4 +269,31 @@ async fn calls_of_which_one_can_win_are_one_statement() {
     assert_eq!(deleted.iter().filter(|deleted| **deleted).count(), 1);
     let refused = store.replace(&key(1), &record("1"), &loaded).await;
     assert_eq!(kind(refused), Some(StoreErrorKind::Conflict));
+}
+
+/// A connection of a sqlx pool has one statement at a time.
+#[cfg(feature = "sqlx-0_9")]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn loads_that_wait_go_out_together_and_each_has_its_own_answer() {
+    let Some(url) = url() else { return };
+    let (proxy, store) = counted(&url, Way::Sqlx, "statements_loads").await;
+    for number in (0..64).step_by(2) {
+        create(&store, &numbered(number), &record(&number.to_string())).await;
+    }
+    let before = proxy.executed();
+    let mut calls = JoinSet::new();
+    for number in 0..128 {
+        let store = store.clone();
+        // Each twice.
+        let number = number / 2;
+        calls.spawn(async move { (number, load(&store, &numbered(number)).await.unwrap()) });
+    }
+    for (number, loaded) in calls.join_all().await {
+        let data = loaded.map(|loaded| loaded.record.data);
+        let expected = (number % 2 == 0).then(|| number.to_string().into());
+        assert_eq!(data, expected, "{number}");
+    }
+    let statements = proxy.executed() - before;
+    println!("128 loads at the same time: {statements} statements");
+    assert!(statements <= 32, "{statements}");
 }

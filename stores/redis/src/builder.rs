@@ -4,11 +4,13 @@ use cloakroom_store::Operation;
 use redis::RedisConnectionInfo;
 
 use crate::{
-    OpenError, RedisStore, blob,
+    OpenError, RedisStore,
+    attempt::Target,
+    blob,
     call::Call,
     cluster::Cluster,
     dial::Settings,
-    link::{Link, Target},
+    link::Link,
     names::Names,
     scan::field,
     script::Scripts,

@@ -129,6 +129,7 @@
 //! `Other`. The runtime that has made a connection may end; the next call makes another.
 
 mod address;
+mod attempt;
 mod blob;
 mod builder;
 mod call;
@@ -140,6 +141,7 @@ mod expiry;
 mod index;
 mod link;
 mod names;
+mod probe;
 mod scan;
 mod script;
 mod sentinel;

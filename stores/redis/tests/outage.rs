@@ -24,7 +24,7 @@ use cloakroom_store::{Freshness, Loaded, Store, StoreErrorKind};
 use cloakroom_testkit::servers::{Link, Server, broken_link, outage};
 use common::{
     a_key, a_record, after, commands, connect_as_usual, load,
-    node::{Node, all_slots},
+    node::{Node, all_slots, free_port},
     raw, tell,
 };
 use tokio::{
@@ -222,13 +222,15 @@ async fn a_write_of_unknown_outcome_is_sent_once() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_write_of_unknown_outcome_is_sent_once_in_a_cluster() {
-    let Some(node) = Node::start("cluster-enabled yes\n").await else {
+    let port = free_port();
+    let lossy = Lossy::to(port).await;
+    // Redis 6.2 does not take it later.
+    let announced = format!("cluster-announce-port {}\n", lossy.port);
+    let Some(node) = Node::start_at(port, &format!("cluster-enabled yes\n{announced}")).await
+    else {
         return;
     };
-    let lossy = Lossy::to(node.port).await;
     node.tell(&all_slots()).await;
-    node.tell(&format!("CONFIG SET cluster-announce-port {}", lossy.port))
-        .await;
     common::until("the cluster is whole", async || {
         let info = node.tell("CLUSTER INFO").await;
         format!("{info:?}").contains("cluster_state:ok")
@@ -277,6 +279,61 @@ async fn a_frozen_server_is_not_waited_for_longer_than_said() {
         "{:?}",
         back.elapsed()
     );
+}
+
+/// Making a connection takes longer than half a second when the server is far away.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_distant_server_is_found_again() {
+    let Some(server) = Server::redis().await else {
+        return;
+    };
+    let link = Link::to(server.address()).await.unwrap();
+    let far = Duration::from_millis(300);
+    link.slow(far);
+    let builder = RedisStore::builder(&server.url_at(link.address()));
+    let builder = builder.timeout(Duration::from_secs(3));
+    let store = builder.connect_timeout(Duration::from_secs(5)).connect();
+    let (store, key) = (store.await.unwrap(), a_key());
+    store.create(&key, &a_record(None)).await.unwrap();
+    link.refuse().await;
+    for _ in 0..5 {
+        let error = store.load(&key, Freshness::Latest).await.unwrap_err();
+        assert_eq!(error.kind(), StoreErrorKind::Unavailable);
+    }
+    link.restore().await.unwrap();
+    link.slow(far);
+    let back = Instant::now();
+    while let Err(error) = store.load(&key, Freshness::Latest).await {
+        assert_eq!(error.kind(), StoreErrorKind::Unavailable);
+        assert!(back.elapsed() < Duration::from_secs(10), "it is not found");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+/// A connection that was begun while the server was away may never be made.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn what_was_begun_during_an_outage_is_not_waited_for() {
+    let Some(server) = Server::redis().await else {
+        return;
+    };
+    let link = Link::to(server.address()).await.unwrap();
+    let builder = RedisStore::builder(&server.url_at(link.address()));
+    let patient = builder.connect_timeout(Duration::from_secs(60));
+    let (store, key) = (patient.connect().await.unwrap(), a_key());
+    link.lose();
+    // So long that all connections are begun that are made at once.
+    let away = Instant::now();
+    while away.elapsed() < Duration::from_secs(3) {
+        store.load(&key, Freshness::Latest).await.unwrap_err();
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    link.restore().await.unwrap();
+    let back = Instant::now();
+    while store.load(&key, Freshness::Latest).await.is_err() {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    let took = back.elapsed();
+    assert!(took < Duration::from_secs(1), "{took:?}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]

@@ -11,10 +11,18 @@
 
 mod common;
 
-use std::time::Duration;
+use std::{
+    fs::{self, File},
+    io::Write as _,
+    path::PathBuf,
+    time::Duration,
+};
 
-use cloakroom_testkit::servers::{Refuses, Server, refusal};
-use common::{connect_as_usual, raw, tell, until};
+use cloakroom_testkit::{
+    child_task,
+    servers::{Refuses, Server, on_a_small_disk, refusal},
+};
+use common::{connect_as_usual, node::Node, raw, tell, until};
 use redis::aio::MultiplexedConnection;
 use tokio::sync::Mutex;
 
@@ -127,4 +135,56 @@ async fn a_server_that_has_become_a_replica() {
     };
     let report = refusal("read-only", Refuses::Writes, store, begin, end).await;
     println!("{report}");
+}
+
+/// One that writes a log of its changes. It notices after a change that it could not write it down,
+/// and tells so of the next.
+#[cfg(target_os = "linux")]
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+#[ignore = "a child of a_full_disk_loses_nothing"]
+async fn child_on_a_small_disk() {
+    let Some(disk) = child_task().map(PathBuf::from) else {
+        return;
+    };
+    let Some(node) = Node::start("appendonly yes\nappendfsync everysec\n").await else {
+        return;
+    };
+    let store = connect_as_usual(&node.url(), "full").await;
+    let beside = Mutex::new(raw(&node.url()).await);
+    let is_full = async || {
+        let mut set = redis::cmd("SET");
+        set.arg("ballast").arg(vec![b'x'; 10_000]);
+        let set = set.query_async::<()>(&mut *beside.lock().await).await;
+        set.is_err_and(|error| error.code() == Some("MISCONF"))
+    };
+    let ballast = disk.join("ballast");
+    let begin = async || {
+        let mut ballast = File::create(&ballast).unwrap();
+        while ballast.write_all(&[0; 4096]).is_ok() {}
+        until("the server notices", is_full).await;
+    };
+    let end = async || {
+        fs::remove_file(&ballast).unwrap();
+        until("the server notices", async || !is_full().await).await;
+    };
+    let report = refusal("disk full", Refuses::Writes, store, begin, end).await;
+    println!("{report}kept all");
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_full_disk_loses_nothing() {
+    match on_a_small_disk("child_on_a_small_disk", "size=16m") {
+        Ok(output) => {
+            let said = String::from_utf8_lossy(&output.stdout);
+            let erred = String::from_utf8_lossy(&output.stderr);
+            println!("{said}");
+            assert!(output.status.success(), "{said} {erred}");
+            assert!(
+                said.contains("kept all") || erred.contains("skipped"),
+                "{said} {erred}"
+            );
+        }
+        Err(why) => println!("skipped: nobody may have a disk of its own here: {why}"),
+    }
 }

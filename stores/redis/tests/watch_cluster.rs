@@ -94,7 +94,8 @@ async fn all_primaries_tell_and_a_fail_over_is_an_error() {
     }
 
     // Nobody dies: the replica takes over, and the old primary answers all the while.
-    let first = nodes.owner("feed", keys.first().unwrap()).await.port;
+    let first_key = keys.first().unwrap();
+    let first = nodes.owner("feed", first_key).await.port;
     let id = |node: &Node| node.url();
     let mut replica = None;
     for node in &nodes.0 {
@@ -118,9 +119,17 @@ async fn all_primaries_tell_and_a_fail_over_is_an_error() {
     let mut told = feed(&store).await;
     writes_are_told(&writer, &keys, &mut told).await;
 
-    // One that does not answer any more.
+    // One that does not answer any more. Another: before version 7 a primary that has given way to
+    // its replica by hand keeps writes waiting for ten seconds, also if it is one again by then.
+    let taken_over = nodes.owner("feed", first_key).await.port;
+    let mut lost = None;
+    for key in &keys {
+        if nodes.owner("feed", key).await.port != taken_over {
+            lost = Some(key);
+        }
+    }
     let began = Instant::now();
-    let owner = nodes.owner("feed", keys.last().unwrap()).await;
+    let owner = nodes.owner("feed", lost.unwrap()).await;
     owner.signal("STOP");
     while change(&mut told).await.is_some() {}
     println!("a lost node is an error after {:?}", began.elapsed());

@@ -101,13 +101,22 @@
 //!   share it if the volume is local.
 //! - The processes run as one user, who may write to the folder too. Where others may write to the
 //!   file, they can do anything to the sessions but open them.
-//! - Other tables in the file are left alone. Those who write to them take the same one lock of the
-//!   file: a long transaction of theirs makes changes here `TimedOut`.
+//! - Other tables in the file are left alone, so sessions may lie in an application's own database.
+//!   The store makes its connections itself, beside those of the application: a pool is there to bound
+//!   the connections of a server, while a file has no need of that, and one writer that commits in groups
+//!   needs a connection of its own. The application's connections should wait for a lock too
+//!   (`busy_timeout`), and take `BEGIN IMMEDIATE` for transactions that write. There is one lock for
+//!   writers of the file: a transaction of theirs of more than 400 ms makes changes here `TimedOut`. A
+//!   database in memory, or encrypted with a key, is none for this store.
 //! - The file does not shrink by itself. What a sweep frees is used again; `VACUUM` gives it back,
 //!   and locks the database for as long as it takes.
 //! - Deleted data stays in free pages of the file, and in backups, until it is overwritten.
-//! - SQLite is compiled in. A program can have one SQLite only: with a crate that brings another
-//!   version of `libsqlite3-sys`, such as sqlx's, cargo refuses to build.
+//! - SQLite is compiled in. A program can have one SQLite only, so all crates in it have to agree on the
+//!   version of `libsqlite3-sys`: cargo refuses to build otherwise. This one has rusqlite 0.41, and so
+//!   `libsqlite3-sys` 0.39. sqlx 0.8 wants 0.30 of it, sqlx 0.9 less than 0.38, `deadpool-sqlite` 0.14 and
+//!   `r2d2_sqlite` 0.35 want 0.38: none of them goes together with this store. sqlx for another database
+//!   does, with `default-features = false`: its default features put its SQLite into the lock file
+//!   although it is not used.
 //!
 //! [cloakroom]: https://docs.rs/cloakroom
 

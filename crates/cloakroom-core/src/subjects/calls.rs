@@ -59,7 +59,7 @@ impl Subjects {
         &self,
         summary: &Summary,
         now: Timestamp,
-        budget: &mut Budget,
+        mut budget: Budget,
     ) -> Result<bool, SessionError> {
         if now >= summary.expires {
             return Ok(false);
@@ -68,7 +68,7 @@ impl Subjects {
         if now < settings.limits.expires(summary.created, summary.last_seen) {
             return Ok(true);
         }
-        let loaded = match self.latest(summary.key, budget).await {
+        let loaded = match self.latest(summary.key, &mut budget).await {
             // What is corrupt opens nothing.
             Err(SessionError::Store(error)) if error.kind() == StoreErrorKind::Corrupt => None,
             result => result?,

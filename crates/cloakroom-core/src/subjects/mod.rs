@@ -1,6 +1,7 @@
 //! The sessions of a subject, listed and ended from outside of them.
 
 mod calls;
+mod together;
 
 use std::fmt;
 
@@ -9,10 +10,14 @@ use cloakroom_store::{
 };
 use tokio::time::Instant;
 
+use self::together::try_together;
 use crate::{call::Budget, error::SessionError, manager::SessionManager};
 
 /// The longest page.
 const MOST: usize = 100;
+
+/// How many sessions of a page are looked at at the same time.
+const AT_ONCE: usize = 16;
 
 /// How many sessions are ended at the same time.
 const BATCH: usize = 32;
@@ -100,7 +105,7 @@ impl Subjects {
     /// A session that lives while all pages are read is on one of them, and none is on two. A page
     /// may be empty although others follow. It costs one store call a page, and one more for each
     /// session that the namespace's limits would have ended since its creation and its last use:
-    /// it may have a lifetime of its own.
+    /// it may have a lifetime of its own. Up to 16 of these are under way at the same time.
     ///
     /// # Errors
     /// [`SessionError::Unsupported`] when the store of the namespace can't list by subject.
@@ -138,14 +143,14 @@ impl Subjects {
             .page("sessions_of", subject, after.cloned(), limit, &mut budget)
             .await?;
         let now = self.manager.state().now();
-        let mut sessions = Vec::with_capacity(page.sessions.len());
-        for summary in page.sessions {
-            if self.is_alive(&summary, now, &mut budget).await? {
-                sessions.push(SessionSummary::of(&summary));
-            }
-        }
+        let budget = budget.begun();
+        let looked_at = page.sessions.iter().map(async |summary| {
+            let is_alive = self.is_alive(summary, now, budget).await?;
+            Ok::<_, SessionError>(is_alive.then(|| SessionSummary::of(summary)))
+        });
+        let sessions = try_together(looked_at, AT_ONCE).await?;
         Ok(SessionPage {
-            sessions,
+            sessions: sessions.into_iter().flatten().collect(),
             next: page.next,
         })
     }

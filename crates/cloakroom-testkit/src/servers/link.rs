@@ -1,4 +1,5 @@
 use std::{
+    future::pending,
     io,
     net::{Ipv4Addr, SocketAddr},
     sync::Arc,
@@ -58,6 +59,8 @@ type Connections = Arc<Mutex<JoinSet<()>>>;
 enum Pace {
     After(Duration),
     Never,
+    /// What is sent, and the connection that it is sent on, is lost.
+    Lost,
     /// Connections are reset.
     Cut,
 }
@@ -95,6 +98,13 @@ impl Link {
     /// answers. [`restore`](Self::restore) delivers what was sent in the meantime, as a network does.
     pub fn black_hole(&self) {
         self.pace.send_replace(Pace::Never);
+    }
+
+    /// Loses what is sent from now on, as a firewall does that has forgotten its connections: what
+    /// follows it in its direction is lost too, and so is a connection that is made meanwhile. Nobody
+    /// says so. After [`restore`](Self::restore) new ones pass.
+    pub fn lose(&self) {
+        self.pace.send_replace(Pace::Lost);
     }
 
     /// Resets all connections. New ones pass.
@@ -154,8 +164,9 @@ impl Drop for Link {
 async fn pass(mut client: TcpStream, server: SocketAddr, pace: watch::Receiver<Pace>) {
     let mut cut = pace.clone();
     let is_cut = |pace: &Pace| matches!(pace, Pace::Cut);
+    let is_lost = matches!(*pace.borrow(), Pace::Lost);
     let connected = tokio::select! {
-        connected = TcpStream::connect(server) => connected,
+        connected = TcpStream::connect(server), if !is_lost => connected,
         _ = cut.wait_for(is_cut) => Err(io::ErrorKind::ConnectionReset.into()),
     };
     let Ok(mut server) = connected else {
@@ -197,9 +208,11 @@ async fn carry(
         loop {
             let length = from.read(&mut buffer).await?;
             let piece = buffer.get(..length).unwrap_or_default();
-            let due = match *delays.borrow() {
+            let pace = *delays.borrow();
+            let due = match pace {
                 Pace::After(delay) => Instant::now() + delay,
                 Pace::Never | Pace::Cut => Instant::now(),
+                Pace::Lost => return pending().await,
             };
             if length == 0 || send.send((due, piece.to_vec())).await.is_err() {
                 return io::Result::Ok(());

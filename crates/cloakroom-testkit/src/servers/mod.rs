@@ -5,9 +5,11 @@
 //! - [`outage`] freezes and kills the server under a store and asserts what requests see of it,
 //!   [`broken_link`] does so with the network between them, [`refusal`] with a server that answers
 //!   and does not do what it is asked.
+//! - [`on_a_small_disk`] is for a test that fills a disk.
 //!
 //! For Unix, where there are signals to freeze a process.
 
+mod disk;
 mod kind;
 mod link;
 mod outage;
@@ -17,6 +19,7 @@ mod server;
 mod trials;
 mod visitor;
 
+pub use disk::on_a_small_disk;
 pub use link::Link;
 pub use outage::{Refuses, broken_link, outage, refusal};
 pub use report::{OutageReport, OutageTrial};

@@ -87,6 +87,9 @@ pub enum Refuses {
     /// It reads sessions and does not keep changes: its memory or its disk is full, or it may only
     /// be read.
     Writes,
+    /// It reads sessions, and keeps a change or does not: where there is room left on a full disk,
+    /// nobody knows. One at least it does not keep.
+    SomeWrites,
     /// It does nothing: a password is wrong, or a table is missing.
     All,
 }

@@ -16,6 +16,7 @@ use tokio::{
 };
 
 use super::{
+    disk::disk,
     kind::{Kind, Line, find},
     process::{Heir, Process},
 };
@@ -309,7 +310,8 @@ fn new_folder() -> io::Result<TempDir> {
     Ok(match nobody()? {
         None => TempDir::with_prefix(prefix)?,
         Some((user, group)) => {
-            let folder = TempDir::with_prefix_in(prefix, "/tmp")?;
+            let parent = disk().unwrap_or_else(|| PathBuf::from("/tmp"));
+            let folder = TempDir::with_prefix_in(prefix, parent)?;
             chown(folder.path(), Some(user), Some(group))?;
             folder
         }

@@ -224,7 +224,7 @@ async fn a_server_ends_with_a_test_that_is_killed() {
 }
 
 #[tokio::test]
-async fn a_link_delays_cuts_refuses_and_swallows() {
+async fn a_link_delays_cuts_refuses_swallows_and_loses() {
     let Some(server) = Server::redis().await else {
         return;
     };
@@ -259,6 +259,18 @@ async fn a_link_delays_cuts_refuses_and_swallows() {
     link.restore().await.unwrap();
     assert_eq!(client.answer().await.unwrap(), "+PONG\r\n");
     assert_eq!(new.answer().await.unwrap(), "+PONG\r\n");
+
+    link.lose();
+    let mut new = Client::connect(link.address()).await;
+    for client in [&mut client, &mut new] {
+        assert!(timeout(SOON, client.pings()).await.is_err());
+    }
+    link.restore().await.unwrap();
+    for client in [&mut client, &mut new] {
+        assert!(timeout(SOON, client.pings()).await.is_err(), "never again");
+    }
+    let mut client = Client::connect(link.address()).await;
+    assert!(client.pings().await);
 
     link.refuse().await;
     assert!(!client.pings().await);
@@ -347,13 +359,20 @@ async fn refusals_are_what_they_are_said_to_be() {
             faults.always_on(operation, Fault::BeforeEffect);
         }
     };
+    let some = |faults: &Faults| faults.always_on(Operation::Create, Fault::BeforeEffect);
     let all = |faults: &Faults| faults.always(Fault::Timeout);
     let nothing = |_: &Faults| {};
     assert_eq!(refused(Refuses::Writes, writes).await, Ok(()));
+    assert_eq!(refused(Refuses::SomeWrites, some).await, Ok(()));
+    assert_eq!(refused(Refuses::SomeWrites, writes).await, Ok(()));
     assert_eq!(refused(Refuses::All, all).await, Ok(()));
     assert_eq!(refused(Refuses::Nothing, nothing).await, Ok(()));
 
     let said = refused(Refuses::Nothing, writes).await.unwrap_err();
+    assert!(said.contains("a trial: not 200"), "{said}");
+    let said = refused(Refuses::SomeWrites, nothing).await.unwrap_err();
+    assert!(said.contains("a trial: nothing was refused"), "{said}");
+    let said = refused(Refuses::SomeWrites, all).await.unwrap_err();
     assert!(said.contains("a trial: not 200"), "{said}");
     let said = refused(Refuses::Writes, all).await.unwrap_err();
     assert!(said.contains("a trial: not 200"), "{said}");

@@ -2,6 +2,7 @@
 #![allow(dead_code, unused_imports)] // each test file uses its part
 
 mod meddler;
+mod way;
 
 use std::{
     error::Error,
@@ -21,6 +22,7 @@ use mysql_async::{Conn, Opts, prelude::Queryable};
 use tokio::sync::Mutex;
 
 pub(crate) use meddler::{Meddler, Trick};
+pub(crate) use way::Way;
 
 /// Where the server is; `None` skips the test.
 pub(crate) fn url() -> Option<String> {
@@ -49,11 +51,18 @@ pub(crate) async fn run(client: &mut Conn, sql: &[&str]) {
 
 /// A store on a table of this test's own, which is made anew.
 pub(crate) async fn builder(url: &str, table: &str) -> MysqlStoreBuilder {
+    drop_table(url, table).await;
+    patient(MysqlStore::builder(url).table(table))
+}
+
+async fn drop_table(url: &str, table: &str) {
     let sql = format!("DROP TABLE IF EXISTS {table}, {table}_schema");
     client(url).await.query_drop(sql).await.unwrap();
-    // A machine that runs many tests is slow.
+}
+
+/// A machine that runs many tests is slow.
+fn patient(builder: MysqlStoreBuilder) -> MysqlStoreBuilder {
     let patience = Duration::from_secs(5);
-    let builder = MysqlStore::builder(url).table(table);
     builder.timeout(patience).connect_timeout(patience)
 }
 

@@ -16,6 +16,7 @@ use crate::{
     lane::Lane,
     source::{Session, Source},
     tell::{QUESTION, Telling},
+    values::Row,
 };
 
 /// How often it is tried whether anything gets through, and how long that may take.
@@ -41,7 +42,7 @@ impl Line {
         let session = source.open_listening(patience, Arc::clone(told)).await?;
         let client = client(&session)?;
         let check = client.prepare(&Telling::query(table)).await?;
-        let telling = Telling::read(&client.query(&check, &[]).await?)?;
+        let telling = Telling::read(&ask(client, &check).await?)?;
         let channel = telling.channel()?;
         let listen = format!("LISTEN {channel}");
         client.batch_execute(&listen).await.map_err(no_listen)?;
@@ -57,7 +58,7 @@ impl Line {
     /// told what was changed before.
     pub(super) async fn check(&self) -> Result<(), Failure> {
         let client = client(&self.session)?;
-        let telling = Telling::read(&client.query(&self.check, &[]).await?)?;
+        let telling = Telling::read(&ask(client, &self.check).await?)?;
         telling.channel()?;
         if telling != self.telling {
             let what = "the session table is another one than before";
@@ -90,6 +91,11 @@ impl Line {
                     each statement another session, or an engine that ignores LISTEN";
         Err(Failure::said(StoreErrorKind::Unsupported, what))
     }
+}
+
+async fn ask(client: &Client, check: &Statement) -> Result<Vec<Row>, Failure> {
+    let rows = client.query(check, &[]).await?;
+    Ok(rows.into_iter().map(Row::Driver).collect())
 }
 
 fn client(session: &Session) -> Result<&Client, Failure> {

@@ -127,7 +127,7 @@ impl Watch for PostgresStore {
         let listening = async {
             let table = &self.shared().settings.table;
             let line = Line::open(&shop.source, table, patience, &told).await?;
-            line.try_out(self.shared().reader()?, &told).await?;
+            line.try_out(self.shared().reader()?.lane(), &told).await?;
             let asked = Instant::now();
             line.check().await?;
             told.answered(asked);

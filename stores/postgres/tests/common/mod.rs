@@ -3,6 +3,7 @@
 
 pub(crate) mod deaf;
 pub(crate) mod proxy;
+mod way;
 
 use std::{
     error::Error,
@@ -19,6 +20,10 @@ use cloakroom_store::{
 };
 use tokio_postgres::{Client, Config, NoTls};
 
+pub(crate) use way::Way;
+#[cfg(feature = "deadpool-postgres-0_14")]
+pub(crate) use way::deadpool;
+
 /// Where the server is; `None` skips the test.
 pub(crate) fn url() -> Option<String> {
     cloakroom_testkit::service("CLOAKROOM_TEST_POSTGRES_URL")
@@ -33,13 +38,20 @@ pub(crate) async fn client(url: &str) -> Client {
 
 /// A store on a table of this test's own, which is made anew.
 pub(crate) async fn builder(url: &str, table: &str) -> PostgresStoreBuilder {
+    drop_table(url, table).await;
+    patient(PostgresStore::builder(url).table(table))
+}
+
+pub(crate) async fn drop_table(url: &str, table: &str) {
     let sql = format!(
         "DROP TABLE IF EXISTS {table}, {table}_schema; DROP FUNCTION IF EXISTS {table}_tell"
     );
     client(url).await.batch_execute(&sql).await.unwrap();
-    // A machine that runs many tests is slow, unoptimized authentication is slower.
+}
+
+/// A machine that runs many tests is slow, unoptimized authentication is slower.
+fn patient(builder: PostgresStoreBuilder) -> PostgresStoreBuilder {
     let patience = Duration::from_secs(5);
-    let builder = PostgresStore::builder(url).table(table);
     builder.timeout(patience).connect_timeout(patience)
 }
 

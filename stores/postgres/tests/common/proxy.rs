@@ -28,6 +28,7 @@ struct Wire {
     /// Goes up when all connections are cut.
     era: watch::Sender<u64>,
     executed: AtomicU64,
+    waited: AtomicU64,
     connected: AtomicUsize,
 }
 
@@ -47,6 +48,7 @@ impl Proxy {
                 is_frozen: watch::Sender::new(false),
                 era: watch::Sender::new(0),
                 executed: AtomicU64::new(0),
+                waited: AtomicU64::new(0),
                 connected: AtomicUsize::new(0),
             }),
         };
@@ -105,6 +107,11 @@ impl Proxy {
         self.wire.executed.load(Ordering::Relaxed)
     }
 
+    /// How often somebody waited for the server to be ready: for statements, and for pings.
+    pub(crate) fn waited(&self) -> u64 {
+        self.wire.waited.load(Ordering::Relaxed)
+    }
+
     /// How many connections were taken.
     pub(crate) fn connected(&self) -> usize {
         self.wire.connected.load(Ordering::Relaxed)
@@ -135,14 +142,16 @@ impl Wire {
                 return;
             }
             if is_client {
-                let executed = messages.count(&buffer[..length]);
+                let (executed, waited) = messages.count(&buffer[..length]);
                 self.executed.fetch_add(executed, Ordering::Relaxed);
+                self.waited.fetch_add(waited, Ordering::Relaxed);
             }
         }
     }
 }
 
-/// Counts `Execute` and simple `Query` messages in what a client sends.
+/// Counts in what a client sends the messages that execute, `Execute` and simple `Query`, and those
+/// after which the server says that it is ready, `Sync` and simple `Query`.
 #[derive(Default)]
 struct Messages {
     rest: Vec<u8>,
@@ -150,9 +159,9 @@ struct Messages {
 }
 
 impl Messages {
-    fn count(&mut self, bytes: &[u8]) -> u64 {
+    fn count(&mut self, bytes: &[u8]) -> (u64, u64) {
         self.rest.extend_from_slice(bytes);
-        let mut count = 0;
+        let mut count = (0, 0);
         loop {
             // The first message has no type.
             let head = usize::from(self.has_started);
@@ -164,7 +173,8 @@ impl Messages {
             if self.rest.len() < whole {
                 return count;
             }
-            count += u64::from(self.has_started && b"EQ".contains(&self.rest[0]));
+            count.0 += u64::from(self.has_started && b"EQ".contains(&self.rest[0]));
+            count.1 += u64::from(self.has_started && b"SQ".contains(&self.rest[0]));
             self.has_started = true;
             self.rest.drain(..whole);
         }

@@ -32,10 +32,11 @@ use self::{
 };
 use crate::{
     address::Address,
+    attempt::Target,
     call::Call,
     dial::Settings,
     error::{Fault, code},
-    link::{Alarm, Exchange, Link, Reply, Target},
+    link::{Alarm, Exchange, Link, Reply},
 };
 
 /// The nodes of a cluster.

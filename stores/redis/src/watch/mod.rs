@@ -23,11 +23,12 @@ use self::{
 use crate::{
     RedisStore,
     address::Address,
+    attempt::Target,
     call::Call,
     cluster::Cluster,
     dial::Settings,
     error::{Fault, refused},
-    link::{Link, Target},
+    link::Link,
     servers::Servers,
 };
 
@@ -167,7 +168,7 @@ async fn listen(servers: &Servers, settings: &Settings, ear: Ear) -> Result<Line
 
 /// Where the one server is now.
 async fn find(link: &Link, settings: &Settings) -> Result<Address, Fault> {
-    match link.target() {
+    match &**link.target() {
         Target::Address(address) => Ok(address.clone()),
         Target::Sentinels(sentinels) => {
             let found = sentinels.find(settings).await;

@@ -24,7 +24,12 @@ impl Node {
     /// Starts a server with these settings, and waits until it answers; `None` where it is not
     /// installed.
     pub(crate) async fn start(settings: &str) -> Option<Self> {
-        let node = Self::spawn(free_port(), settings)?;
+        Self::start_at(free_port(), settings).await
+    }
+
+    /// The same on a port that nobody has.
+    pub(crate) async fn start_at(port: u16, settings: &str) -> Option<Self> {
+        let node = Self::spawn(port, settings)?;
         node.answers().await;
         Some(node)
     }

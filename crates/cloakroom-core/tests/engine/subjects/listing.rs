@@ -1,12 +1,16 @@
 //! What the list of a subject's sessions shows.
 
+use std::time::Duration;
+
 use cloakroom_core::{
     Limits, Namespace, SessionManager, days, hours, minutes,
     store::{Cursor, StoreErrorKind},
 };
 use cloakroom_store::Operation::{BySubject, Load};
+use cloakroom_testkit::Fault;
+use tokio::time::Instant;
 
-use super::{alice, ids, list, logged_in, several, store_error, subjects};
+use super::{SECOND, TICK, alice, ids, list, logged_in, several, store_error, subjects};
 use crate::support::{ACCOUNT, Browser, World};
 
 #[tokio::test]
@@ -123,6 +127,41 @@ async fn sessions_with_a_lifetime_of_their_own_are_listed_as_long_as_it_lasts() 
         assert_eq!(!list(&world).await.is_empty(), is_listed);
     }
     assert_eq!(world.calls(), [BySubject, Load, BySubject, Load, BySubject]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn those_that_are_loaded_are_loaded_sixteen_at_a_time() {
+    let world = World::with(|n| n.limits(Limits::idle(minutes(30)).absolute(hours(8))));
+    for mut browser in several(&world, 50).await {
+        browser.visit(&world, |s| s.persist(days(14))).await;
+    }
+    world.clock.advance(days(1));
+    let before = ids(&world).await;
+    assert_eq!(before.len(), 50);
+    // One after the other they would take longer than opening may.
+    let late = Duration::from_millis(30);
+    world.faults.always_on(Load, Fault::Delay(late));
+    let began = Instant::now();
+    assert_eq!(ids(&world).await, before);
+    let rounds = late * 50_u32.div_ceil(16);
+    let took = began.elapsed();
+    assert!(rounds <= took && took <= rounds + 4 * TICK, "{took:?}");
+}
+
+/// However many there are, they have the one deadline together.
+#[tokio::test(start_paused = true)]
+async fn a_store_that_is_too_slow_for_a_page_is_an_error_in_time() {
+    let world = World::with(|n| n.limits(Limits::idle(minutes(30)).absolute(hours(8))));
+    for mut browser in several(&world, 100).await {
+        browser.visit(&world, |s| s.persist(days(14))).await;
+    }
+    world.clock.advance(days(1));
+    let late = Fault::Delay(Duration::from_millis(400));
+    world.faults.always_on(Load, late);
+    let began = Instant::now();
+    let page = subjects(&world).sessions_of(&alice(), None, 100).await;
+    assert_eq!(store_error(page.unwrap_err()), StoreErrorKind::TimedOut);
+    assert!(began.elapsed() <= SECOND + TICK, "{:?}", began.elapsed());
 }
 
 #[tokio::test]
