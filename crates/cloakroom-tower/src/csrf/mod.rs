@@ -9,6 +9,8 @@ mod refused;
 mod token;
 mod view;
 
+#[cfg(feature = "panel")]
+pub(crate) use body::read;
 #[cfg(feature = "axum")]
 pub use form::{CsrfForm, CsrfFormRejection};
 pub use future::CsrfFuture;
