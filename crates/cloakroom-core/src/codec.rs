@@ -90,7 +90,7 @@ impl Codec {
     }
 }
 
-const MAX_DEPTH: usize = 128;
+pub(crate) const MAX_DEPTH: usize = 128;
 
 fn join_message_pack(mut first: &[u8], mut second: &[u8]) -> Option<Bytes> {
     let before = rmp::decode::read_array_len(&mut first).ok()?;

@@ -8,7 +8,7 @@
 //! what the client sent by whichever
 //! `transport`, `open` loads and judges, `session` is what the application uses, `journal`
 //! keeps its changes, `commit` writes them. Beside requests, `subjects` lists and ends the sessions
-//! of a user, and `sweeper` removes what has expired.
+//! of a user, and `sweeper` removes what has expired. `trace` tells who wants to know.
 //!
 //! It needs a tokio runtime with time enabled wherever a store does not answer at once.
 //!
@@ -50,6 +50,7 @@ mod subjects;
 mod sweeper;
 mod ticket;
 mod token;
+mod trace;
 mod transport;
 
 pub use clock::{Clock, SystemClock};
@@ -77,6 +78,10 @@ pub use session::{
 pub use subjects::{SessionPage, SessionSummary, Subjects};
 pub use sweeper::{Sweeper, Sweeping};
 pub use token::Token;
+pub use trace::{
+    CallOutcome, Data, Decision, Peeked, Reasons, SentCookie, ShownValue, Step, StepKind,
+    TokenVerdict, Tracer, Unpeeked, ValueView,
+};
 pub use transport::{SessionRedirect, TokenTransport, Transport, TransportInfo};
 
 pub use cloakroom_store as store;

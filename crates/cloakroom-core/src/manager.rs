@@ -478,7 +478,7 @@ impl fmt::Debug for SessionManagerBuilder {
 /// # Ok::<(), ConfigError>(())
 /// ```
 #[derive(Clone, Copy)]
-pub struct NamespaceInfo<'a>(&'a CompiledNamespace);
+pub struct NamespaceInfo<'a>(pub(crate) &'a CompiledNamespace);
 
 impl<'a> NamespaceInfo<'a> {
     /// The name.

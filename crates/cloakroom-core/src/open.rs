@@ -24,6 +24,7 @@ use crate::{
     namespace::{CompiledNamespace, CorruptPolicy, ReplacedTokenPolicy, Settings},
     session::{Base, Begun, Live, SessionState},
     token::SecretHash,
+    trace::TokenVerdict,
     transport::TransportSet,
 };
 
@@ -205,7 +206,11 @@ impl SessionState {
         let token = self.ticket.tokens.get(attempt.candidate)?;
         let namespace = self.config()?;
         let key = Key::new(namespace.id, token.id());
-        Some(namespace.store()?.load(key, attempt.freshness))
+        let load = namespace.store()?.load(key, attempt.freshness);
+        Some(
+            self.trace
+                .load(namespace.name(), key, attempt.freshness, load),
+        )
     }
 
     /// Judges what was loaded for a candidate, and takes the session up if it opens it. Written
@@ -229,6 +234,7 @@ impl SessionState {
             Ok(None) if may_be_stale => return Ok(attempt.look_again()),
             Ok(None) => {
                 attempt.next();
+                self.tell_token(Some(id), TokenVerdict::Unknown);
                 self.emit(Some(id), EventKind::UnknownToken);
                 return Ok(Tried::Next);
             }
@@ -256,9 +262,11 @@ impl SessionState {
             _ if may_be_stale => return Ok(attempt.look_again()),
             refused => {
                 attempt.next();
+                self.tell_token(Some(id), refused);
                 return Ok(self.refuse_token(namespace, id, refused, attempt));
             }
         };
+        self.tell_token(Some(id), judgement);
         let mut live = self.live();
         if let Some(route) = &self.ticket.route {
             // Those alone whose token is good: ids are public, and a link may have one.
@@ -310,7 +318,9 @@ impl SessionState {
 
     async fn end_replaced(&self, key: Key, budget: &mut Budget) -> Result<(), SessionError> {
         if let Some(store) = self.namespace()?.store() {
-            let ended = call(store.delete(key), Operation::Delete, budget).await;
+            let delete = store.delete(key);
+            let delete = self.trace.call(self.name(), key, Operation::Delete, delete);
+            let ended = call(delete, Operation::Delete, budget).await;
             ended.map_err(|error| self.failed(Some(key.id), error))?;
             self.emit(Some(key.id), EventKind::Ended);
         }
@@ -326,6 +336,9 @@ impl SessionState {
     ) -> Result<Tried, SessionError> {
         let engine = self.engine();
         engine.emit_because(namespace.name(), Some(id), EventKind::Corrupt, source);
+        self.tell_token(Some(id), TokenVerdict::Corrupt);
+        self.trace
+            .event(namespace.name(), Some(id), EventKind::Corrupt);
         attempt.next();
         match namespace.settings.on_corrupt {
             CorruptPolicy::Reset => Ok(Tried::Next),
@@ -352,6 +365,7 @@ impl SessionState {
         } else if self.ticket.is_empty() {
             self.emit(None, EventKind::NoToken);
         }
+        self.tell_opened(live);
         self.phase.end(true);
         live.wake(&self.changed);
     }
@@ -368,14 +382,17 @@ impl SessionState {
         let mut are_several = false;
         for sealed in &self.ticket.sealed {
             let Some((id, stored)) = crate::client_side::open(sealer, sealed) else {
+                self.tell_token(None, TokenVerdict::Unreadable);
                 self.emit(None, EventKind::MalformedToken);
                 continue;
             };
             let (record, envelope) = (&stored.meta.record, stored.envelope());
             if has_expired(record, &envelope, &namespace.settings, live.opened) {
+                self.tell_token(Some(id), TokenVerdict::Expired);
                 self.emit(Some(id), EventKind::Expired);
                 continue;
             }
+            self.tell_token(Some(id), TokenVerdict::Current);
             let client = Client {
                 epoch: envelope.epoch,
                 secret: None,

@@ -17,6 +17,7 @@ use crate::{
     manager::SessionManager,
     session::{Base, Outgoing, SessionHandle, SessionState},
     ticket::Ticket,
+    trace::{Trace, Tracer},
     transport::{Answer, Transports},
 };
 
@@ -58,6 +59,7 @@ struct Inner {
     slots: SmallVec<[OnceLock<Judged>; 4]>,
     /// [`USED`], and [`FINISHED`].
     marks: AtomicU8,
+    trace: Trace,
 }
 
 /// Some namespace was judged. Most requests of most applications judge none.
@@ -73,7 +75,33 @@ impl RequestSessions {
     /// The sessions of a request, none of them looked at.
     #[must_use]
     pub fn begin(manager: &SessionManager) -> Self {
-        Self::with_outer(manager, None)
+        Self::with_outer(manager, None, Trace::default())
+    }
+
+    /// The same, and a tracer hears what the engine does for the request. Layers inside this one
+    /// tell it too.
+    ///
+    /// ```
+    /// # use {cloakroom_core::*, cloakroom_memory::MemoryStore};
+    /// use std::sync::Arc;
+    ///
+    /// #[derive(Debug)]
+    /// struct Printer;
+    ///
+    /// impl Tracer for Printer {
+    ///     fn on_step(&self, step: &Step<'_>) {
+    ///         println!("{step:?}"); // no secret, and no value
+    ///     }
+    /// }
+    ///
+    /// # let cart = Namespace::new("cart", MemoryStore::new());
+    /// # let manager = SessionManager::builder().namespace(cart).build()?;
+    /// let sessions = RequestSessions::begin_traced(&manager, Arc::new(Printer));
+    /// # Ok::<(), ConfigError>(())
+    /// ```
+    #[must_use]
+    pub fn begin_traced(manager: &SessionManager, tracer: Arc<dyn Tracer>) -> Self {
+        Self::with_outer(manager, None, Trace::to(tracer))
     }
 
     /// The same inside another session layer, whose namespaces stay to be had.
@@ -102,15 +130,18 @@ impl RequestSessions {
             }
             layer = sessions.0.outer.as_ref();
         }
-        Ok(Self::with_outer(manager, Some(outer)))
+        let trace = outer.0.trace.clone();
+        Ok(Self::with_outer(manager, Some(outer), trace))
     }
 
-    fn with_outer(manager: &SessionManager, outer: Option<Self>) -> Self {
+    fn with_outer(manager: &SessionManager, outer: Option<Self>, trace: Trace) -> Self {
+        trace.begin(manager);
         Self(Arc::new(Inner {
             manager: manager.clone(),
             outer,
             slots: manager.namespaces().map(|_| OnceLock::new()).collect(),
             marks: AtomicU8::new(0),
+            trace,
         }))
     }
 
@@ -285,6 +316,8 @@ impl RequestSessions {
     pub fn note_refusal(&self, refusal: CsrfRefusal) {
         let engine = self.0.manager.state();
         engine.emit("", None, EventKind::CsrfRefused(refusal));
+        let trace = &self.0.trace;
+        trace.event("", None, EventKind::CsrfRefused(refusal));
     }
 
     /// Does all that [`commit`](Self::commit) and [`finish`](Self::finish) would do, if the
@@ -318,19 +351,24 @@ impl RequestSessions {
         }
         let mut has_read_cookie = false;
         for state in states {
+            state.tell_left();
             match state.ticket.route {
                 None => has_read_cookie |= state.phase.is_asked(),
                 Some(_) => finish_session(state, head),
             }
         }
         if has_read_cookie {
-            vary_on_cookie(head);
+            match self.0.trace.is_on() {
+                false => vary_on_cookie(head),
+                true => self.0.trace.write("", head, vary_on_cookie),
+            }
         }
         true
     }
 
     /// Commits the sessions of this layer that the request has opened, and those that it ends.
     pub fn commit(&self, outcome: Outcome) -> Commit {
+        self.states().for_each(|state| state.tell_left());
         let changed = self.states().filter(|state| !state.end_unchanged());
         let changed = changed.map(Arc::clone);
         Commit::new(changed.collect(), outcome)
@@ -370,10 +408,14 @@ impl RequestSessions {
         let is_open = condition.is_none_or(|holds| holds(head));
         let judged = is_open.then(|| {
             let ticket = Ticket::read(namespace, head);
-            SessionState::new(self.0.manager.share(), index, ticket)
+            SessionState::new(self.0.manager.share(), index, ticket, self.0.trace.clone())
         });
         if slot.set(judged.clone()).is_err() {
             return slot.get().cloned().flatten();
+        }
+        let ticket = judged.as_ref().map(|state| &state.ticket);
+        if self.0.trace.is_on() {
+            self.0.trace.judged(namespace, ticket);
         }
         let is_finished = self.0.marks.fetch_or(USED, Ordering::AcqRel) & FINISHED != 0;
         match &judged {
@@ -382,6 +424,8 @@ impl RequestSessions {
             None => {
                 let engine = self.0.manager.state();
                 engine.emit(namespace.name(), None, EventKind::Closed);
+                let trace = &self.0.trace;
+                trace.event(namespace.name(), None, EventKind::Closed);
             }
         }
         judged
@@ -463,11 +507,20 @@ impl fmt::Debug for Unopened {
 }
 
 fn finish_session(state: &SessionState, head: &mut dyn ResponseHead) {
+    if !state.trace.is_on() {
+        return write_session(state, head);
+    }
+    let write = |head: &mut dyn ResponseHead| write_session(state, head);
+    state.trace.write(state.name(), head, write);
+}
+
+fn write_session(state: &SessionState, head: &mut dyn ResponseHead) {
     let Ok(namespace) = state.namespace() else {
         return;
     };
     let mut live = state.live();
     live.head_sent = true;
+    state.tell_withheld(&live);
     let cookie = match (&namespace.transports, &state.ticket.route) {
         (Transports::Several(transports), Some(route)) => {
             if state.phase.is_asked() {

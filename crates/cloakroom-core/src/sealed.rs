@@ -17,7 +17,7 @@ use zeroize::Zeroizing;
 
 use crate::{
     cookie::MAX_COOKIE_LENGTH,
-    keys::KeyRing,
+    keys::{KeyId, KeyRing},
     random::{self, Random, RandomError},
 };
 
@@ -85,6 +85,16 @@ impl Sealer {
             keys,
             associated,
         }
+    }
+
+    /// The keys, the current one first.
+    pub(crate) fn key_ids(&self) -> impl Iterator<Item = KeyId> {
+        self.keys.iter().map(|key| KeyId(key.id))
+    }
+
+    /// Whether clients can read what is sealed.
+    pub(crate) fn is_readable(&self) -> bool {
+        self.protection == Protection::Signed
     }
 
     /// The length of the sealed form of `payload` bytes.

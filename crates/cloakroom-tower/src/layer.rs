@@ -1,7 +1,7 @@
 use std::task::{Context, Poll};
 
 use cloakroom_core::{RequestSessions, SessionManager};
-use http::{Request, Response};
+use http::{Extensions, Request, Response};
 use tower_layer::Layer;
 use tower_service::Service;
 
@@ -101,7 +101,7 @@ where
 
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
         let sessions = match request.extensions().get::<RequestSessions>() {
-            None => RequestSessions::begin(&self.manager),
+            None => begin(&self.manager, request.extensions()),
             Some(outer) => match RequestSessions::begin_inside(&self.manager, outer.clone()) {
                 Ok(sessions) => sessions,
                 Err(error) => {
@@ -118,4 +118,17 @@ where
         request.extensions_mut().insert(sessions.clone());
         ResponseFuture::new(self.inner.call(request), sessions)
     }
+}
+
+#[cfg(feature = "panel")]
+fn begin(manager: &SessionManager, extensions: &Extensions) -> RequestSessions {
+    match crate::panel::tracer(extensions) {
+        Some(tracer) => RequestSessions::begin_traced(manager, tracer),
+        None => RequestSessions::begin(manager),
+    }
+}
+
+#[cfg(not(feature = "panel"))]
+fn begin(manager: &SessionManager, _: &Extensions) -> RequestSessions {
+    RequestSessions::begin(manager)
 }

@@ -10,6 +10,8 @@
 //! [`CsrfLayer`] refuses what another site may have made a browser send, with or without tokens;
 //! `CsrfForm` is a form whose token was checked.
 //!
+//! With the feature `panel`, `PanelLayer` around all of it is the debug toolbar.
+//!
 //! # Which scheme
 //! Whether a request came over https is what its [`Scheme`] extension says, else the scheme of its
 //! URI, else it is plain http. A server that ends TLS sets the extension; behind a proxy that you
@@ -28,6 +30,8 @@ mod csrf;
 mod future;
 mod head;
 mod layer;
+#[cfg(feature = "panel")]
+mod panel;
 
 #[cfg(feature = "axum")]
 pub use axum::{Session, SessionRejection, Sessions};
@@ -38,3 +42,5 @@ pub use csrf::{CsrfFuture, CsrfLayer, CsrfService, CsrfTokenLayer, CsrfTokenServ
 pub use future::ResponseFuture;
 pub use head::RequestView;
 pub use layer::{SessionLayer, SessionService};
+#[cfg(feature = "panel")]
+pub use panel::{PanelBody, PanelFuture, PanelLayer, PanelService};

@@ -48,6 +48,7 @@
 //! - `axum`: extractors for axum 0.8, and the tower layer.
 //! - `tower`: the layer alone.
 //! - `actix`: middleware and extractors for actix-web 4, in the module `actix`.
+//! - `panel`: the debug toolbar, for development: what the sessions of each request are, and why.
 //! - `memory`, `file`, `sqlite`, `postgres`, `mysql`, `redis`, `memcached`: stores. `tiered`: one of
 //!   them in front of another.
 //! - `postgres-tls`, `mysql-tls`, `redis-tls`: encrypted connections to them.
@@ -82,6 +83,8 @@ pub use cloakroom_memcached::MemcachedStore;
 pub use cloakroom_memory::MemoryStore;
 #[cfg(feature = "mysql")]
 pub use cloakroom_mysql::MysqlStore;
+#[cfg(feature = "panel")]
+pub use cloakroom_panel::{Panel, PanelBuilder, PanelError};
 #[cfg(feature = "postgres")]
 pub use cloakroom_postgres::PostgresStore;
 #[cfg(feature = "redis")]
@@ -101,6 +104,8 @@ pub use cloakroom_tower::{
     CsrfFuture, CsrfLayer, CsrfService, CsrfTokenLayer, CsrfTokenService, RequestView,
     SessionLayer, SessionService,
 };
+#[cfg(feature = "panel")]
+pub use cloakroom_tower::{PanelLayer, PanelService};
 
 /// The contract between the engine and its stores.
 pub use cloakroom_core::store;
@@ -143,6 +148,9 @@ mod guide {
     struct Moving;
     #[doc = include_str!("../../../docs/four-systems.md")]
     struct FourSystems;
+    #[cfg(feature = "panel")]
+    #[doc = include_str!("../../../docs/panel.md")]
+    struct Panel;
     #[cfg(feature = "settings")]
     #[doc = include_str!("../../../docs/settings.md")]
     struct Settings;

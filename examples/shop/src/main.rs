@@ -20,12 +20,12 @@ mod visitor;
 
 use std::{error::Error, io, net::SocketAddr, process::ExitCode, time::Duration};
 
-use axum::Extension;
+use axum::{Extension, Router};
 use axum_server::{
     Handle, Server,
     tls_rustls::{RustlsAcceptor, RustlsConfig},
 };
-use cloakroom::{Scheme, Sweeper, minutes};
+use cloakroom::{Panel, PanelError, PanelLayer, Scheme, Sweeper, minutes};
 use tokio::{
     net::{TcpListener, TcpSocket},
     signal::unix::{SignalKind, signal},
@@ -57,19 +57,20 @@ async fn run() -> Result<(), Box<dyn Error>> {
 
     let (http, https) = (listen(options.http)?, listen(options.https)?);
     let (http_at, https_at) = (http.local_addr()?, https.local_addr()?);
-    let app = routes::router(sessions, https_at);
+    let app = with_panel(routes::router(sessions, https_at))?;
     let closing_time = closing_time()?;
     let handle = Handle::<SocketAddr>::new();
 
-    let http = Server::from_listener(http)
-        .handle(handle.clone())
-        .serve(app.clone().into_make_service());
+    let http = Server::from_listener(http).handle(handle.clone()).serve(
+        app.clone()
+            .into_make_service_with_connect_info::<SocketAddr>(),
+    );
     // This is how `request.is_https()` comes to know.
     let app = app.layer(Extension(Scheme::Https));
     let https = Server::from_listener(https)
         .acceptor(RustlsAcceptor::new(certificate().await?))
         .handle(handle.clone())
-        .serve(app.into_make_service());
+        .serve(app.into_make_service_with_connect_info::<SocketAddr>());
     tokio::spawn(async move {
         closing_time.await;
         // Takes no more requests, and ends when those under way are answered.
@@ -77,8 +78,22 @@ async fn run() -> Result<(), Box<dyn Error>> {
     });
 
     println!("{}", options.greeting(http_at, https_at));
+    if IS_DEVELOPMENT {
+        println!("What its sessions are, and why: http://{http_at}/_cloakroom/");
+    }
     tokio::try_join!(http, https)?;
     Ok(())
+}
+
+/// In the builds of `cargo run`, and not in those of `cargo run --release`.
+const IS_DEVELOPMENT: bool = cfg!(debug_assertions);
+
+/// The debug toolbar is for development: it shows what is in sessions.
+fn with_panel(app: Router) -> Result<Router, PanelError> {
+    if !IS_DEVELOPMENT {
+        return Ok(app);
+    }
+    Ok(app.layer(PanelLayer::new(Panel::builder().build()?)))
 }
 
 fn listen(address: SocketAddr) -> Result<TcpListener, String> {

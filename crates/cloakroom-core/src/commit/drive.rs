@@ -270,6 +270,7 @@ impl SessionState {
         live.in_flight = None;
         live.size = None;
         live.drop_written_csrf_seed();
+        self.tell_stored(live);
         if live.ends_after_commit {
             live.ends_after_commit = false;
             let namespace = self.namespace().ok().map(|namespace| namespace.id);

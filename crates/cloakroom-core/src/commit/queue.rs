@@ -36,6 +36,7 @@ use crate::{
     manager::SessionManager,
     namespace::CompiledNamespace,
     random,
+    trace::Trace,
 };
 
 /// How many requests go out with one write.
@@ -77,6 +78,7 @@ pub(crate) struct Waiting {
     pub(crate) seen: Frames,
     pub(crate) deadline: Instant,
     pub(crate) reply: oneshot::Sender<Turnout>,
+    pub(crate) trace: Trace,
 }
 
 /// What became of the changes.
@@ -188,9 +190,10 @@ impl Queue {
             let Some(deadline) = batch.iter().map(|waiting| waiting.deadline).max() else {
                 return;
             };
+            let trace = Trace::to_all(batch.iter().map(|waiting| &waiting.trace));
             let deadlines = manager.state().deadlines;
             let mut budget = Budget::new(deadline - now, deadlines.call);
-            let before = match self.current(store, &mut budget).await {
+            let before = match self.current(namespace, store, &trace, &mut budget).await {
                 Ok(Some(stored)) => stored,
                 Ok(None) => {
                     return answer(batch, |_| Turnout::Void(VoidReason::Gone));
@@ -205,6 +208,7 @@ impl Queue {
             let record = round.after.record();
             let version = record.version;
             let replaced = store.replace(self.key, record, before.expected());
+            let replaced = trace.call(namespace.name(), self.key, Operation::Replace, replaced);
             match call(replaced, Operation::Replace, &mut budget).await {
                 Ok(tag) => return self.written(round, batch, tag),
                 Err(error) if error.kind() == StoreErrorKind::Conflict => {
@@ -213,12 +217,15 @@ impl Queue {
                     manager
                         .state()
                         .emit(name, Some(self.key.id), EventKind::Conflict);
+                    trace.event(name, Some(self.key.id), EventKind::Conflict);
                     tokio::time::sleep(self.jitter(pause)).await;
                     pause = (pause * 2).min(MAX_PAUSE);
                 }
                 Err(error) => {
                     self.held = None;
                     let latest = store.load(self.key, Freshness::Latest);
+                    let name = namespace.name();
+                    let latest = trace.load(name, self.key, Freshness::Latest, latest);
                     let found = match error.is_outcome_unknown() {
                         true => call(latest, Operation::Load, &mut budget)
                             .await
@@ -240,13 +247,16 @@ impl Queue {
     /// The record to replay on: what was written last, or what the store has.
     async fn current(
         &mut self,
+        namespace: &CompiledNamespace,
         store: &AnyStore,
+        trace: &Trace,
         budget: &mut Budget,
     ) -> Result<Option<Stored>, StoreError> {
         if let Some(held) = self.held.take() {
             return Ok(Some(held));
         }
         let latest = store.load(self.key, Freshness::Latest);
+        let latest = trace.load(namespace.name(), self.key, Freshness::Latest, latest);
         let loaded = call(latest, Operation::Load, budget).await?;
         usable(loaded, self.manager.state().now())
     }

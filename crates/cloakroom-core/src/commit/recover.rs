@@ -31,7 +31,7 @@ impl SessionState {
     ) -> Result<bool, CommitError> {
         let is_conflict = error.kind() == StoreErrorKind::Conflict;
         if !is_conflict && error.kind() != StoreErrorKind::AlreadyExists {
-            self.report(&error);
+            self.report_error(&error);
         }
         match step {
             Step::Touch(_) => Ok(false),
@@ -118,6 +118,7 @@ impl SessionState {
             seen,
             deadline,
             reply,
+            trace: self.trace.clone(),
         };
         if !self
             .engine()
@@ -126,7 +127,7 @@ impl SessionState {
         {
             let error = StoreError::new(StoreErrorKind::Other, Operation::Replace)
                 .with_source("a session that is changed in parallel needs a tokio runtime");
-            self.report(&error);
+            self.report_error(&error);
             return Err(self.fail(slot.take().unwrap_or_default(), Some(id), error));
         }
         // What is queued is taken back; what is under way may be done all the same.
@@ -153,7 +154,7 @@ impl SessionState {
                 Err(error.into())
             }
             Turnout::Failed(error) => {
-                self.report(&error);
+                self.report_error(&error);
                 Err(self.fail(changes, Some(id), error))
             }
         }
@@ -211,7 +212,11 @@ impl SessionState {
         budget: &mut Budget,
     ) -> Result<Option<Loaded>, StoreError> {
         match self.namespace().ok().and_then(CompiledNamespace::store) {
-            Some(store) => call(store.load(key, Freshness::Latest), Operation::Load, budget).await,
+            Some(store) => {
+                let load = store.load(key, Freshness::Latest);
+                let load = self.trace.load(self.name(), key, Freshness::Latest, load);
+                call(load, Operation::Load, budget).await
+            }
             None => Ok(None),
         }
     }
@@ -235,9 +240,9 @@ impl SessionState {
         }
     }
 
-    pub(crate) fn report(&self, error: &StoreError) {
+    fn report_error(&self, error: &StoreError) {
         let id = self.live().id();
-        self.engine().report(self.name(), id, error);
+        self.report(id, error);
     }
 }
 

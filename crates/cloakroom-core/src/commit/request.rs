@@ -19,6 +19,7 @@ use crate::{
     event::EventKind,
     namespace::{EndedPolicy, FailurePolicy, SaveMode},
     session::SessionState,
+    trace::Decision,
 };
 
 /// How a request went, as far as saving depends on it.
@@ -172,6 +173,7 @@ impl SessionState {
         }
         let mut live = self.live();
         if live.changes.is_of_values_alone() {
+            self.tell_decision(Decision::NotSavedUnasked);
             self.emit(live.id(), EventKind::NotSaved);
             live.changes = Changes::default();
             live.size = None;
@@ -214,6 +216,7 @@ impl SessionState {
 
     /// Says why a response is replaced, or changes are lost.
     fn log(&self, error: &SessionError, status: Option<u16>) {
+        self.tell_decision(Decision::Failed(status));
         let (namespace, source) = (self.name(), error.source());
         match error.is_reported() || status.is_some_and(|status| status < 500) {
             true => tracing::info!(target: "cloakroom", namespace, status, "{error}"),

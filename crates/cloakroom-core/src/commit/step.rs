@@ -20,6 +20,7 @@ use crate::{
     namespace::{Backend, CompiledNamespace, SaveMode},
     session::{Base, Ending, Live, Outgoing, SessionState},
     token::{Secret, Token},
+    trace::Decision,
 };
 
 /// A store call that a commit needs. What is large is in a box, since steps are handed around.
@@ -91,6 +92,7 @@ impl SessionState {
         }
         if !live.head_sent {
             live.head_sent = true;
+            self.tell_unchanged(&live);
             if let Some(id) = live.id() {
                 self.emit(Some(id), EventKind::Unchanged);
             }
@@ -135,12 +137,16 @@ impl SessionState {
         let namespace = self.namespace()?;
         if let Some(ending) = live.ending {
             if let (Some(key), Some(store)) = (ending.key, namespace.store()) {
-                let call = Call::Other(store.delete(key));
+                self.tell_decision(Decision::Delete);
+                let delete = store.delete(key);
+                let delete = self.trace.call(self.name(), key, Operation::Delete, delete);
+                let call = Call::Other(delete);
                 return Ok(Some((Step::Delete(ending), call)));
             }
             self.settle_end(live, ending);
         }
         if !saves {
+            self.tell_not_saved(live);
             if !live.changes.is_empty() {
                 self.emit(live.id(), EventKind::NotSaved);
             }
@@ -200,7 +206,10 @@ impl SessionState {
         let created = apply::create(&live.changes, live.changes_are_of_another, scope);
         let fresh = created.map_err(|refusal| self.refuse(live, refusal))?;
         let key = Key::new(namespace.id, fresh.id);
-        let call = Call::Write(store.create(key, fresh.stored.record()));
+        self.tell_written(&live.changes, Decision::Create);
+        let create = store.create(key, fresh.stored.record());
+        let create = self.trace.call(self.name(), key, Operation::Create, create);
+        let call = Call::Write(create);
         let changes = live.take_changes(fresh.stored.frames.clone());
         let creating = Box::new(Creating { fresh, changes });
         Ok(Some((Step::Create(creating), call)))
@@ -233,6 +242,7 @@ impl SessionState {
         if is_login || has_value || has_tokens || (is_visit && self.saves_always()) {
             return Ok(true);
         }
+        self.tell_unchanged(live);
         live.changes.note_stored();
         live.changes = Changes::default();
         Ok(false)
@@ -277,12 +287,18 @@ impl SessionState {
                 let is_doubtful = apply::is_gone(&stored.meta.record, scope.now)
                     || self.engine().queues.is_active(&key);
                 if !applied.is_optional && is_doubtful {
+                    self.tell_written(&live.changes, Decision::Queue);
                     let changes = live.take_changes(applied.stored.frames);
                     let queued = Box::new(Queued { id, changes });
                     return Ok(Some((Step::Queue(queued), Call::None)));
                 }
                 let record = applied.stored.record();
-                let call = Call::Write(store.replace(key, record, stored.expected()));
+                self.tell_written(&live.changes, Decision::Replace);
+                let replace = store.replace(key, record, stored.expected());
+                let replace = self
+                    .trace
+                    .call(self.name(), key, Operation::Replace, replace);
+                let call = Call::Write(replace);
                 let changes = live.take_changes(applied.stored.frames.clone());
                 let replacing = Box::new(Replacing {
                     id,
@@ -305,9 +321,13 @@ impl SessionState {
         let is_used = live.opened > last_seen && !live.head_sent;
         if limits.touch_is_due(last_seen, live.opened) || (self.saves_always() && is_used) {
             let record = apply::touched(stored, settings, live.opened);
-            let call = Call::Other(store.touch(key, record.clone(), stored.expected()));
+            self.tell_decision(Decision::Touch);
+            let touch = store.touch(key, record.clone(), stored.expected());
+            let touch = self.trace.call(self.name(), key, Operation::Touch, touch);
+            let call = Call::Other(touch);
             return Ok(Some((Step::Touch(Box::new(record)), call)));
         }
+        self.tell_unchanged(live);
         self.emit(Some(id), EventKind::Unchanged);
         Ok(None)
     }
@@ -357,6 +377,7 @@ impl SessionState {
                     if live.head_sent || !is_due {
                         live.changes.note_stored();
                         live.changes = Changes::default();
+                        self.tell_decision(Decision::NothingChanged);
                         self.emit(Some(id), EventKind::Unchanged);
                         return Ok(());
                     }
@@ -384,9 +405,11 @@ impl SessionState {
         let value = crate::client_side::seal(sealer, cookie, namespace.name(), id, record, random)?;
         let max_age = apply::max_age(&stored, settings, || scope.now);
         live.outgoing = Some(Outgoing::Sealed { value, max_age });
+        self.tell_written(&live.changes, Decision::Seal);
         live.changes.note_stored();
         live.changes = Changes::default();
         live.base = Base::Opened { id, stored, client };
+        self.tell_stored(live);
         for event in events {
             self.emit(Some(id), event);
         }
@@ -406,6 +429,7 @@ impl SessionState {
     }
 
     pub(crate) fn void(&self, reason: VoidReason) -> SessionError {
+        self.tell_decision(Decision::Void(reason));
         self.emit(None, EventKind::Void(reason));
         SessionError::Ended {
             namespace: self.name().to_owned(),

@@ -23,6 +23,7 @@ use crate::{
     namespace::CompiledNamespace,
     ticket::Ticket,
     token::Token,
+    trace::Trace,
     transport::TransportSet,
 };
 
@@ -34,6 +35,7 @@ pub(crate) struct SessionState {
     /// Tells those who wait that an opening or a commit has ended.
     pub(crate) changed: Notify,
     pub(crate) phase: Phase,
+    pub(crate) trace: Trace,
     live: Mutex<Live>,
 }
 
@@ -128,13 +130,19 @@ pub(crate) enum Outgoing {
 }
 
 impl SessionState {
-    pub(crate) fn new(manager: SessionManager, index: usize, ticket: Ticket) -> Arc<Self> {
+    pub(crate) fn new(
+        manager: SessionManager,
+        index: usize,
+        ticket: Ticket,
+        trace: Trace,
+    ) -> Arc<Self> {
         Arc::new(Self {
             manager,
             index,
             ticket,
             changed: Notify::new(),
             phase: Phase::default(),
+            trace,
             live: Mutex::new(Live {
                 base: Base::New,
                 opened: Timestamp::EPOCH,
@@ -185,11 +193,20 @@ impl SessionState {
 
     pub(crate) fn emit(&self, id: Option<SessionId>, kind: EventKind) {
         self.engine().emit(self.name(), id, kind);
+        if self.trace.is_on() {
+            self.trace.event(self.name(), id, kind);
+        }
+    }
+
+    pub(crate) fn report(&self, id: Option<SessionId>, error: &StoreError) {
+        self.engine().report(self.name(), id, error);
+        let kind = EventKind::StoreFailed(error.operation(), error.kind());
+        self.trace.event(self.name(), id, kind);
     }
 
     /// Tells of a store call that failed, and makes the error that the request gets.
     pub(crate) fn failed(&self, id: Option<SessionId>, error: StoreError) -> SessionError {
-        self.engine().report(self.name(), id, &error);
+        self.report(id, &error);
         SessionError::Store(error)
     }
 }

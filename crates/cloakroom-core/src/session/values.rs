@@ -479,6 +479,7 @@ impl Discarding {
         if let Some(session) = self.session.upgrade() {
             let engine = session.engine();
             engine.emit_key(session.name(), self.id, &self.key, EventKind::Discarded);
+            session.tell_discarded(self.id, &self.key);
         }
     }
 }

@@ -3,6 +3,8 @@
 //!
 //! The names say the rules. Where a rule answers a known weakness of another library, the name
 //! begins with its CVE.
+//!
+//! With `CLOAKROOM_TEST_TRACED=1` a tracer listens to every request, and all of it stays true.
 
 #![allow(
     clippy::unwrap_used,
@@ -41,6 +43,7 @@ mod limits;
 mod login;
 mod nested;
 mod opening;
+mod peek;
 mod privacy;
 mod replaced;
 mod rotation;
@@ -54,6 +57,7 @@ mod support;
 mod sweeper;
 mod token;
 mod told_once;
+mod trace;
 mod transports;
 mod transports_addresses;
 mod transports_config;

@@ -5,7 +5,7 @@ use cloakroom_core::CsrfRefusal;
 use http_body::Body;
 
 /// The whole body, if it has at most `limit` bytes. Reads no more than that.
-pub(super) async fn read<B: Body>(body: B, limit: usize) -> Result<Bytes, CsrfRefusal> {
+pub(crate) async fn read<B: Body>(body: B, limit: usize) -> Result<Bytes, CsrfRefusal> {
     let is_too_large = |size: u64| usize::try_from(size).map_or(true, |size| size > limit);
     if is_too_large(body.size_hint().lower()) {
         return Err(CsrfRefusal::BodyTooLarge);

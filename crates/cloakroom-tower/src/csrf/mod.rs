@@ -7,6 +7,8 @@ mod future;
 mod layer;
 mod token;
 
+#[cfg(feature = "panel")]
+pub(crate) use body::read;
 #[cfg(feature = "axum")]
 pub use form::{CsrfForm, CsrfFormRejection};
 pub use future::CsrfFuture;

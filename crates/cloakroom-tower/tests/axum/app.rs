@@ -46,7 +46,7 @@ pub(crate) struct Answer {
 impl Browser {
     pub(crate) fn new(app: Router) -> Self {
         Self {
-            app,
+            app: crate::around(app),
             cookies: Vec::new(),
             scheme: Scheme::Https,
         }

@@ -154,6 +154,7 @@ async fn a_client_that_disconnects_does_not_stop_a_commit_halfway() {
         .route("/add", get(add))
         .route("/count", get(count))
         .layer(SessionLayer::new(sessions));
+    let router = crate::around(router);
     let mut browser = Browser::new(router.clone());
     browser.get("/add").await;
     faults.always_on(Operation::Replace, Fault::Delay(Duration::from_millis(100)));

@@ -11,3 +11,8 @@ mod nesting;
 mod panics;
 mod scheme;
 mod websocket;
+
+/// What is around each application: nothing here, and the debug toolbar in the suite `with_panel`.
+fn around(app: axum::Router) -> axum::Router {
+    app
+}

@@ -27,12 +27,13 @@ async fn end_and_panic(cart: Session<Cart>) {
 }
 
 fn app() -> Router {
-    Router::new()
+    let app = Router::new()
         .route("/begin", get(begin))
         .route("/count", get(count))
         .route("/change", get(change_and_panic))
         .route("/end", get(end_and_panic))
-        .layer(SessionLayer::new(manager(MemoryStore::new())))
+        .layer(SessionLayer::new(manager(MemoryStore::new())));
+    crate::around(app)
 }
 
 async fn panics(app: &Router, browser: &Browser, path: &str) {

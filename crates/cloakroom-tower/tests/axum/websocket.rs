@@ -48,6 +48,7 @@ async fn an_upgrade_commits_before_the_head_and_saves_after_it() {
         .route("/chat", get(chat))
         .route("/read", get(read))
         .layer(SessionLayer::new(sessions));
+    let app = crate::around(app);
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let service = app.clone();

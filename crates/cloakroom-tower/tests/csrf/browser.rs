@@ -88,7 +88,7 @@ pub(crate) struct Answer {
 
 impl Browser {
     pub(crate) fn new(app: Router) -> Self {
-        let cookies = Vec::new();
+        let (app, cookies) = (crate::around(app), Vec::new());
         Self { app, cookies }
     }
 

@@ -18,3 +18,8 @@ mod refusals;
 mod table;
 mod tokens;
 mod upgrades;
+
+/// What is around each application: nothing here, and the debug toolbar in the suite `with_panel`.
+fn around(app: axum::Router) -> axum::Router {
+    app
+}

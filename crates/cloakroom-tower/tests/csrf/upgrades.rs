@@ -32,6 +32,7 @@ async fn an_upgrade_passes_both_layers() {
             OriginRules::new().require_token("account"),
         ))
         .layer(SessionLayer::new(sessions));
+    let app = crate::around(app);
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     tokio::spawn(async move { axum::serve(listener, app).await });

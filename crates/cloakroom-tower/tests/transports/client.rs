@@ -15,6 +15,7 @@ pub(crate) struct Server {
 impl Server {
     pub(crate) async fn of(app: Router) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let app = crate::around(app);
         let host = listener.local_addr().unwrap().to_string();
         tokio::spawn(async move { axum::serve(listener, app).await });
         Self { host }

@@ -6,3 +6,8 @@ mod client;
 mod mobile;
 mod nesting;
 mod pesto;
+
+/// What is around each application: nothing here, and the debug toolbar in the suite `with_panel`.
+fn around(app: axum::Router) -> axum::Router {
+    app
+}

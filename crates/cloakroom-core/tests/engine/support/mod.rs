@@ -5,6 +5,7 @@ mod copies;
 mod events;
 mod gates;
 mod head;
+mod heard;
 mod listing;
 mod random;
 mod records;
@@ -15,9 +16,12 @@ pub(crate) use copies::CopyStore;
 pub(crate) use events::Events;
 pub(crate) use gates::{GatedStore, Order, in_every_order};
 pub(crate) use head::{Request, Response};
+pub(crate) use heard::{Heard, shown};
 pub(crate) use listing::OddStore;
 pub(crate) use random::{Broken, FirstIds, OneId};
 pub(crate) use trace::Captured;
+
+use std::sync::Arc;
 
 use cloakroom_core::{
     Commit, Namespace, Outcome, RequestSessions, SessionError, SessionHandle, SessionManager,
@@ -92,7 +96,10 @@ impl World {
     }
 
     pub(crate) fn begin_with(&self, head: Request) -> Flight {
-        let sessions = RequestSessions::begin(&self.manager);
+        let sessions = match std::env::var_os("CLOAKROOM_TEST_TRACED") {
+            None => RequestSessions::begin(&self.manager),
+            Some(_) => RequestSessions::begin_traced(&self.manager, Arc::new(Heard::default())),
+        };
         Flight { head, sessions }
     }
 

@@ -1,0 +1,169 @@
+use std::{fmt, ops::Range};
+
+use cloakroom_core::{RequestHead, Scheme};
+
+/// A request's head, kept for as long as its recording. An integration makes it.
+///
+/// It has the request's tokens, which a peek needs, and shows them to nobody: `Debug` gives the
+/// method alone. Of a head of more than 16 KiB only a part is kept, and there is no peek then.
+///
+/// ```
+/// use cloakroom_core::{RequestHead, Scheme};
+/// use cloakroom_panel::KeptHead;
+/// let mut head = KeptHead::new("GET", "/cart", Some("page=2"), Scheme::Https);
+/// head.add_header("host", b"shop.example");
+/// assert_eq!(head.path(), "/cart");
+/// assert!(head.header_is("host", "shop.example"));
+/// ```
+#[derive(Clone)]
+pub struct KeptHead {
+    bytes: Vec<u8>,
+    method: Range<usize>,
+    path: Range<usize>,
+    query: Option<Range<usize>>,
+    headers: Vec<(Range<usize>, Range<usize>)>,
+    scheme: Scheme,
+    is_whole: bool,
+}
+
+/// The most bytes of a head that are kept.
+const ROOM: usize = 16 * 1024;
+
+/// A method or a path that is longer is cut.
+const LONGEST_TARGET: usize = 2 * 1024;
+
+impl KeptHead {
+    /// A head without headers. `path` is the one that the application's routes see.
+    #[must_use]
+    pub fn new(method: &str, path: &str, query: Option<&str>, scheme: Scheme) -> Self {
+        let mut head = Self {
+            bytes: Vec::with_capacity(512),
+            method: 0..0,
+            path: 0..0,
+            query: None,
+            headers: Vec::with_capacity(16),
+            scheme,
+            is_whole: true,
+        };
+        head.method = head.keep_text(method);
+        head.path = head.keep_text(path);
+        head.query = query.map(|query| head.keep_text(query));
+        head
+    }
+
+    /// Adds a header; its name is to be in lower case. `host` is to give the authority of the
+    /// target where the request has one.
+    pub fn add_header(&mut self, name: &str, value: &[u8]) {
+        if self.bytes.len() + name.len() + value.len() > ROOM {
+            self.is_whole = false;
+            return;
+        }
+        let name = self.keep(name.as_bytes());
+        let value = self.keep(value);
+        self.headers.push((name, value));
+    }
+
+    /// Whether nothing was left out.
+    pub(crate) fn is_whole(&self) -> bool {
+        self.is_whole
+    }
+
+    /// The first value of a header, where it is text.
+    pub(crate) fn text(&self, name: &str) -> Option<&str> {
+        let mut values = self.values(name);
+        values
+            .next()
+            .and_then(|value| std::str::from_utf8(value).ok())
+    }
+
+    /// All values of a header.
+    pub(crate) fn values(&self, name: &str) -> impl Iterator<Item = &[u8]> {
+        let is_it = move |range: &Range<usize>| self.slice(range) == name.as_bytes();
+        let headers = self.headers.iter().filter(move |(other, _)| is_it(other));
+        headers.map(|(_, value)| self.slice(value))
+    }
+
+    fn keep_text(&mut self, text: &str) -> Range<usize> {
+        let cut = beginning(text, LONGEST_TARGET);
+        self.is_whole &= cut.len() == text.len();
+        self.keep(cut.as_bytes())
+    }
+
+    fn keep(&mut self, bytes: &[u8]) -> Range<usize> {
+        let start = self.bytes.len();
+        self.bytes.extend_from_slice(bytes);
+        start..self.bytes.len()
+    }
+
+    fn slice(&self, range: &Range<usize>) -> &[u8] {
+        self.bytes.get(range.clone()).unwrap_or_default()
+    }
+
+    fn str(&self, range: &Range<usize>) -> &str {
+        std::str::from_utf8(self.slice(range)).unwrap_or_default()
+    }
+}
+
+/// The beginning of a text, cut between two characters.
+pub(super) fn beginning(text: &str, length: usize) -> &str {
+    let mut ends = (0..=length.min(text.len())).rev();
+    let end = ends.find(|end| text.is_char_boundary(*end));
+    text.get(..end.unwrap_or(0)).unwrap_or_default()
+}
+
+impl RequestHead for KeptHead {
+    fn method(&self) -> &str {
+        self.str(&self.method)
+    }
+
+    fn path(&self) -> &str {
+        self.str(&self.path)
+    }
+
+    fn query(&self) -> Option<&str> {
+        self.query.as_ref().map(|query| self.str(query))
+    }
+
+    fn scheme(&self) -> Scheme {
+        self.scheme
+    }
+
+    fn header(&self, name: &str, visit: &mut dyn FnMut(&[u8])) {
+        self.values(name).for_each(visit);
+    }
+}
+
+impl fmt::Debug for KeptHead {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("KeptHead")
+            .field("method", &self.method())
+            .field("headers", &self.headers.len())
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_head_that_is_too_large_is_kept_in_part_and_says_so() {
+        let mut head = KeptHead::new("GET", "/", None, Scheme::Http);
+        head.add_header("cookie", &vec![b'a'; ROOM - 500]);
+        assert!(head.is_whole());
+        head.add_header("cookie", &vec![b'b'; 600]);
+        assert!(!head.is_whole());
+        head.add_header("host", b"localhost");
+        assert_eq!(head.values("cookie").count(), 1);
+        assert!(head.header_is("host", "localhost"));
+        let long = KeptHead::new("GET", &"/ä".repeat(2000), None, Scheme::Http);
+        assert!(!long.is_whole() && long.path().len() <= LONGEST_TARGET);
+    }
+
+    #[test]
+    fn debug_shows_nothing_of_the_request() {
+        let mut head = KeptHead::new("GET", "/", Some("sid=secret"), Scheme::Http);
+        head.add_header("cookie", b"sid=secret");
+        assert!(!format!("{head:?}").contains("secret"));
+    }
+}
