@@ -1,7 +1,7 @@
 //! The command line.
 
 const HELP: &str = "\
-Times session layers for axum and prints tables.
+Times session layers and prints tables.
 
   --rounds N      rounds that count, one more warms up (15)
   --requests N    requests per round, variant and workload (10000)";

@@ -105,11 +105,7 @@ fn pair(header: ResponseHeader, value: Cow<'static, str>) -> Option<(HeaderName,
         ResponseHeader::CacheControl => Ok(header::CACHE_CONTROL),
         other => HeaderName::from_bytes(other.name().as_bytes()),
     };
-    let value = match value {
-        Cow::Borrowed(text) => HeaderValue::from_str(text),
-        Cow::Owned(text) => HeaderValue::try_from(text),
-    };
-    let (Ok(name), Ok(mut value)) = (name, value) else {
+    let (Ok(name), Ok(mut value)) = (name, HeaderValue::from_str(&value)) else {
         tracing::error!(target: "cloakroom", ?header, "a response header can't be sent");
         return None;
     };

@@ -21,17 +21,19 @@
 //!
 //! [cloakroom]: https://docs.rs/cloakroom
 
+mod attached;
+mod commit;
 mod csrf;
-mod extract;
-mod future;
 mod head;
 mod middleware;
 mod rejection;
+mod session;
+mod sessions;
 
-pub use cloakroom_core::{NamespaceName, RequestSessions, Scheme};
-pub use csrf::{CsrfForm, CsrfFormRejection, CsrfFuture, CsrfMiddleware, CsrfService};
-pub use extract::{Session, Sessions};
-pub use future::SessionFuture;
+pub use cloakroom_core::{NamespaceName, Scheme};
+pub use csrf::{CsrfForm, CsrfFormRejection, CsrfMiddleware, CsrfService};
 pub use head::RequestView;
 pub use middleware::{SessionMiddleware, SessionService};
 pub use rejection::SessionRejection;
+pub use session::Session;
+pub use sessions::Sessions;

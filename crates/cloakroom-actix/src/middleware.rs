@@ -1,21 +1,29 @@
-use std::{
-    future::{Ready, ready},
-    task::{Context, Poll},
-};
+use std::task::{Context, Poll};
 
 use actix_web::{
     Error, HttpMessage,
-    body::{BoxBody, EitherBody, MessageBody},
+    body::MessageBody,
     dev::{Service, ServiceRequest, ServiceResponse, Transform},
 };
 use cloakroom_core::{ErrorResponse, RequestSessions, SessionManager};
+use futures_util::future::{LocalBoxFuture, Ready, ready};
 
-use crate::{future::SessionFuture, rejection::answer};
+use crate::{
+    attached::Attached,
+    commit::{Response, serve},
+    rejection::answer,
+};
 
 /// Gives each request its sessions, and commits them with the response.
 ///
 /// It nests: one around a scope brings its own namespaces and sees those of the ones around it. Two
 /// with a namespace or a cookie of one name answer 500, and the log says which.
+///
+/// Where middleware inside answers with an error instead of a response, the response that the error
+/// makes gets the cookies.
+///
+/// Cancel safety: a client that disconnects while the handler runs leaves nothing saved; while the
+/// sessions are committed, the commit goes on in a task of its own.
 ///
 /// ```
 /// use actix_web::{App, web};
@@ -62,7 +70,7 @@ where
     S: Service<ServiceRequest, Response = ServiceResponse<B>, Error = Error> + 'static,
     B: MessageBody + 'static,
 {
-    type Response = ServiceResponse<EitherBody<B, BoxBody>>;
+    type Response = Response<B>;
     type Error = Error;
     type Transform = SessionService<S>;
     type InitError = ();
@@ -83,19 +91,19 @@ pub struct SessionService<S> {
 
 impl<S, B> Service<ServiceRequest> for SessionService<S>
 where
-    S: Service<ServiceRequest, Response = ServiceResponse<B>, Error = Error>,
+    S: Service<ServiceRequest, Response = ServiceResponse<B>, Error = Error> + 'static,
     B: MessageBody + 'static,
 {
-    type Response = ServiceResponse<EitherBody<B, BoxBody>>;
+    type Response = Response<B>;
     type Error = Error;
-    type Future = SessionFuture<S::Future, B>;
+    type Future = LocalBoxFuture<'static, Result<Self::Response, Error>>;
 
     fn poll_ready(&self, context: &mut Context<'_>) -> Poll<Result<(), Error>> {
         self.inner.poll_ready(context)
     }
 
     fn call(&self, request: ServiceRequest) -> Self::Future {
-        let outer = request.extensions().get::<RequestSessions>().cloned();
+        let outer = Attached::sessions(&request.extensions());
         let sessions = match outer {
             None => RequestSessions::begin(&self.manager),
             Some(outer) => match RequestSessions::begin_inside(&self.manager, outer) {
@@ -103,11 +111,12 @@ where
                 Err(error) => {
                     tracing::error!(target: "cloakroom", "an inner session middleware is refused: {error}");
                     let refused = answer(&ErrorResponse::misconfigured());
-                    return SessionFuture::refused(request.into_response(refused));
+                    let refused = request.into_response(refused).map_into_right_body();
+                    return Box::pin(ready(Ok(refused)));
                 }
             },
         };
-        request.extensions_mut().insert(sessions.clone());
-        SessionFuture::new(self.inner.call(request), sessions)
+        Attached::put(sessions.clone(), &mut request.extensions_mut());
+        Box::pin(serve(self.inner.call(request), sessions))
     }
 }

@@ -1,56 +1,67 @@
-use std::{cell::RefCell, error::Error, fmt, rc::Rc};
+use std::{
+    error::Error,
+    fmt,
+    sync::atomic::{AtomicBool, Ordering},
+    sync::{Arc, OnceLock},
+};
 
 use actix_web::{
-    HttpMessage, HttpRequest, HttpResponse, ResponseError,
+    HttpRequest, HttpResponse, ResponseError,
     body::BoxBody,
-    http::{
-        StatusCode,
-        header::{self, HeaderValue},
-    },
+    http::StatusCode,
+    http::header::{self, HeaderValue},
 };
 use cloakroom_core::{ErrorResponse, SessionError};
 
-use crate::head::ResponseView;
+use crate::{attached::Attached, head::ResponseView};
 
 /// A [`SessionError`] as a response. Handlers return it, and `?` makes it.
 ///
 /// The client gets a status and a sentence. The log gets what answers 500 or more, but for what it
 /// has already: of a store that fails the engine tells when it happens, whatever a handler makes of
 /// that. A [`SessionError::Redirect`] redirects the client.
+#[derive(Debug)]
 pub struct SessionRejection {
     error: SessionError,
-    /// Where the middleware sees it, when an extractor has failed.
-    failed: Failed,
+    /// The middleware has it too, when an extractor has failed.
+    answer: Arc<Answer>,
 }
 
-/// The response to an extractor that has failed. actix-web makes `None` of its error where a handler
-/// takes an `Option`; a store that is down must not look like a namespace that is closed.
-#[derive(Clone, Default)]
-pub(crate) struct Failed(Rc<RefCell<Option<ErrorResponse>>>);
+/// How an error is answered.
+#[derive(Debug, Default)]
+pub(crate) struct Answer {
+    /// Made once, since the log is told then.
+    response: OnceLock<ErrorResponse>,
+    is_given: AtomicBool,
+}
 
-impl Failed {
-    pub(crate) fn noted(&self) -> Option<ErrorResponse> {
-        self.0.borrow().clone()
+impl Answer {
+    pub(crate) fn unanswered(&self) -> Option<ErrorResponse> {
+        let response = self.response.get();
+        response
+            .filter(|_| !self.is_given.load(Ordering::Relaxed))
+            .cloned()
     }
 
-    fn take(&self) -> Option<ErrorResponse> {
-        self.0.borrow_mut().take()
+    fn give(&self) {
+        self.is_given.store(true, Ordering::Relaxed);
     }
 }
 
 impl SessionRejection {
-    /// Of an extractor, and noted in the request.
+    /// Of an extractor, and noted in the request: who takes an `Option` does not see it.
     pub(crate) fn of_extractor(error: SessionError, request: &HttpRequest) -> Self {
-        let failed = match &error {
-            SessionError::Closed { .. } => Failed::default(),
-            _ => {
-                let response = Some(error.respond());
-                let failed = Failed(Rc::new(RefCell::new(response)));
-                request.extensions_mut().insert(failed.clone());
-                failed
-            }
-        };
-        Self { error, failed }
+        let rejection = Self::from(error);
+        if !matches!(rejection.error, SessionError::Closed { .. }) {
+            rejection.response();
+            Attached::note(request, Arc::clone(&rejection.answer));
+        }
+        rejection
+    }
+
+    fn response(&self) -> &ErrorResponse {
+        let response = &self.answer.response;
+        response.get_or_init(|| self.error.respond())
     }
 
     /// The error, for those who want to answer it themselves.
@@ -68,23 +79,15 @@ impl SessionRejection {
     /// ```
     #[must_use]
     pub fn into_error(self) -> SessionError {
-        self.failed.take();
+        self.answer.give();
         self.error
     }
 }
 
 impl From<SessionError> for SessionRejection {
     fn from(error: SessionError) -> Self {
-        let failed = Failed::default();
-        Self { error, failed }
-    }
-}
-
-impl fmt::Debug for SessionRejection {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("SessionRejection")
-            .field(&self.error)
-            .finish()
+        let answer = Arc::default();
+        Self { error, answer }
     }
 }
 
@@ -106,23 +109,37 @@ impl ResponseError for SessionRejection {
     }
 
     fn error_response(&self) -> HttpResponse<BoxBody> {
-        let noted = self.failed.take();
-        answer(&noted.unwrap_or_else(|| self.error.respond()))
+        self.answer.give();
+        answer(self.response())
     }
 }
 
 /// What the client is told of an error. Why a request was refused is in the extensions alone.
 pub(crate) fn answer(error: &ErrorResponse) -> HttpResponse<BoxBody> {
-    let mut response =
-        HttpResponse::with_body(status(error.status()), BoxBody::new(error.message()));
-    let text = HeaderValue::from_static("text/plain; charset=utf-8");
-    response.headers_mut().insert(header::CONTENT_TYPE, text);
-    error.write_head(&mut ResponseView(response.headers_mut()));
-    if let Some(refusal) = error.refusal() {
-        response.extensions_mut().insert(refusal);
-    }
-    response
+    in_place_of(HttpResponse::Ok().finish(), error)
 }
+
+/// The response to an error, with the cookies of the one whose place it takes, and its tokens in
+/// headers, which are marked: inner middleware may have committed sessions of their own.
+pub(crate) fn in_place_of<B>(
+    mut replaced: HttpResponse<B>,
+    error: &ErrorResponse,
+) -> HttpResponse<BoxBody> {
+    *replaced.status_mut() = status(error.status());
+    replaced.extensions_mut().clear();
+    if let Some(refusal) = error.refusal() {
+        replaced.extensions_mut().insert(refusal);
+    }
+    let headers = replaced.headers_mut();
+    headers.retain(|name, value| {
+        *name == header::SET_COOKIE || (value.is_sensitive() && *name != header::LOCATION)
+    });
+    headers.insert(header::CONTENT_TYPE, TEXT);
+    error.write_head(&mut ResponseView(headers));
+    replaced.set_body(BoxBody::new(error.message()))
+}
+
+pub(crate) const TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
 
 fn status(code: u16) -> StatusCode {
     StatusCode::from_u16(code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)

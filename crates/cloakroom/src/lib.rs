@@ -118,7 +118,7 @@ struct Readme;
 /// So do those of the guide.
 #[cfg(all(doctest, feature = "axum", feature = "client-side", feature = "memory"))]
 mod guide {
-    #[cfg(feature = "file")]
+    #[cfg(all(feature = "actix", feature = "file"))]
     #[doc = include_str!("../../../docs/getting-started.md")]
     struct GettingStarted;
     #[doc = include_str!("../../../docs/namespaces.md")]

@@ -1,19 +1,21 @@
-use std::{fmt, future::Future, marker::PhantomData, ops::Deref, pin::Pin};
+use std::{fmt, marker::PhantomData, ops::Deref};
 
 use actix_web::{
     FromRequest, HttpRequest, HttpResponse, ResponseError,
     body::BoxBody,
     dev::Payload,
-    http::{
-        StatusCode,
-        header::{self, HeaderValue},
-    },
+    http::{StatusCode, header},
     web::Bytes,
 };
 use cloakroom_core::{Csrf, NamespaceName, SessionError};
+use futures_util::future::LocalBoxFuture;
 use serde::de::DeserializeOwned;
 
-use crate::{extract::Session, head::RequestView, rejection::SessionRejection};
+use crate::{
+    head::RequestView,
+    rejection::{SessionRejection, TEXT},
+    session::Session,
+};
 
 /// A form whose token was checked: `web::Form` for handlers without a middleware that asks for
 /// tokens.
@@ -101,7 +103,7 @@ impl<T: fmt::Debug, N: NamespaceName> fmt::Debug for CsrfForm<T, N> {
 
 impl<T: DeserializeOwned + 'static, N: NamespaceName> FromRequest for CsrfForm<T, N> {
     type Error = CsrfFormRejection;
-    type Future = Pin<Box<dyn Future<Output = Result<Self, CsrfFormRejection>>>>;
+    type Future = LocalBoxFuture<'static, Result<Self, CsrfFormRejection>>;
 
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
         let session = Session::<N>::from_request(request, payload);
@@ -115,10 +117,11 @@ impl<T: DeserializeOwned + 'static, N: NamespaceName> FromRequest for CsrfForm<T
             let form = body.await.map_err(CsrfFormRejection::Body)?;
             check.form(&form)?;
             let value = serde_html_form::from_bytes(&Csrf::without_token(&form));
-            Ok(Self {
-                value: value.map_err(|error| CsrfFormRejection::Fields(error.to_string()))?,
-                namespace: PhantomData,
-            })
+            let namespace = PhantomData;
+            match value {
+                Ok(value) => Ok(Self { value, namespace }),
+                Err(error) => Err(CsrfFormRejection::Fields(error.to_string())),
+            }
         })
     }
 }
@@ -183,11 +186,9 @@ impl ResponseError for CsrfFormRejection {
                 "Something is missing in the form, or is not as it should be.\n"
             }
         };
-        let mut response = HttpResponse::with_body(self.status_code(), BoxBody::new(message));
-        let headers = response.headers_mut();
-        let text = HeaderValue::from_static("text/plain; charset=utf-8");
-        headers.insert(header::CONTENT_TYPE, text);
-        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        response
+        HttpResponse::build(self.status_code())
+            .insert_header((header::CONTENT_TYPE, TEXT))
+            .insert_header((header::CACHE_CONTROL, "no-store"))
+            .body(message)
     }
 }

@@ -1,24 +1,17 @@
 use std::{
-    future::{Ready, poll_fn, ready},
-    pin::pin,
     rc::Rc,
     task::{Context, Poll},
 };
 
 use actix_web::{
     Error, HttpMessage,
-    body::{BoxBody, EitherBody, MessageBody},
+    body::{BodyStream, MessageBody, to_bytes_limited},
     dev::{Payload, Service, ServiceRequest, ServiceResponse, Transform},
-    web::{Bytes, BytesMut},
 };
-use cloakroom_core::{
-    CsrfRefusal, CsrfTokenRules, ErrorResponse, OriginRules, RequestSessions, SessionError,
-    UnopenedCheck,
-};
-use futures_core::Stream;
+use cloakroom_core::{CsrfRefusal, CsrfTokenRules, ErrorResponse, OriginRules, UnopenedCheck};
+use futures_util::future::{LocalBoxFuture, Ready, ready};
 
-use super::CsrfFuture;
-use crate::{head::RequestView, rejection::answer};
+use crate::{attached::Attached, commit::Response, head::RequestView, rejection::answer};
 
 /// Refuses what another site may have made a browser send: 403, no details, and an event.
 ///
@@ -55,19 +48,9 @@ use crate::{head::RequestView, rejection::answer};
 #[derive(Debug, Clone, Default)]
 #[must_use = "middleware does nothing by itself"]
 pub struct CsrfMiddleware {
-    rules: Rules,
-}
-
-#[derive(Debug, Clone)]
-enum Rules {
-    Origins(OriginRules),
-    Tokens(CsrfTokenRules),
-}
-
-impl Default for Rules {
-    fn default() -> Self {
-        Self::Origins(OriginRules::new())
-    }
+    origins: OriginRules,
+    /// In the place of those, where they ask for tokens too.
+    tokens: Option<CsrfTokenRules>,
 }
 
 impl CsrfMiddleware {
@@ -75,19 +58,28 @@ impl CsrfMiddleware {
     pub fn new() -> Self {
         Self::default()
     }
+
+    fn check(&self, request: &ServiceRequest) -> Result<Option<UnopenedCheck>, ErrorResponse> {
+        let sessions = Attached::sessions(&request.extensions());
+        let head = RequestView::from(request.request());
+        match &self.tokens {
+            Some(rules) => rules.check(&head, sessions.as_ref()),
+            None => self.origins.check(&head, sessions.as_ref()).map(|_| None),
+        }
+    }
 }
 
 impl From<OriginRules> for CsrfMiddleware {
-    fn from(rules: OriginRules) -> Self {
-        let rules = Rules::Origins(rules);
-        Self { rules }
+    fn from(origins: OriginRules) -> Self {
+        let tokens = None;
+        Self { origins, tokens }
     }
 }
 
 impl From<CsrfTokenRules> for CsrfMiddleware {
     fn from(rules: CsrfTokenRules) -> Self {
-        let rules = Rules::Tokens(rules);
-        Self { rules }
+        let (origins, tokens) = (OriginRules::new(), Some(rules));
+        Self { origins, tokens }
     }
 }
 
@@ -96,17 +88,15 @@ where
     S: Service<ServiceRequest, Response = ServiceResponse<B>, Error = Error> + 'static,
     B: MessageBody + 'static,
 {
-    type Response = ServiceResponse<EitherBody<B, BoxBody>>;
+    type Response = Response<B>;
     type Error = Error;
     type Transform = CsrfService<S>;
     type InitError = ();
     type Future = Ready<Result<CsrfService<S>, ()>>;
 
     fn new_transform(&self, inner: S) -> Self::Future {
-        ready(Ok(CsrfService {
-            inner: Rc::new(inner),
-            rules: self.rules.clone(),
-        }))
+        let (inner, middleware) = (Rc::new(inner), self.clone());
+        ready(Ok(CsrfService { inner, middleware }))
     }
 }
 
@@ -114,7 +104,7 @@ where
 #[derive(Debug)]
 pub struct CsrfService<S> {
     inner: Rc<S>,
-    rules: Rules,
+    middleware: CsrfMiddleware,
 }
 
 impl<S, B> Service<ServiceRequest> for CsrfService<S>
@@ -122,76 +112,47 @@ where
     S: Service<ServiceRequest, Response = ServiceResponse<B>, Error = Error> + 'static,
     B: MessageBody + 'static,
 {
-    type Response = ServiceResponse<EitherBody<B, BoxBody>>;
+    type Response = Response<B>;
     type Error = Error;
-    type Future = CsrfFuture<S::Future, B>;
+    type Future = LocalBoxFuture<'static, Result<Self::Response, Error>>;
 
     fn poll_ready(&self, context: &mut Context<'_>) -> Poll<Result<(), Error>> {
         self.inner.poll_ready(context)
     }
 
     fn call(&self, mut request: ServiceRequest) -> Self::Future {
-        let check = match self.rules.check(&request) {
-            Ok(None) => return CsrfFuture::passed(self.inner.call(request)),
-            Ok(Some(check)) => Ok(check),
-            Err(refused) => Err(refused),
-        };
+        // Judged before the first await.
+        let checked = self.middleware.check(&request);
         let inner = Rc::clone(&self.inner);
-        CsrfFuture::checking(async move {
-            let verified = match check {
-                Ok(check) => verify(check, &mut request)
-                    .await
-                    .map_err(|error| error.respond()),
-                Err(refused) => Err(refused),
+        Box::pin(async move {
+            let refused = match checked {
+                Ok(None) => None,
+                Ok(Some(check)) => verify(check, &mut request).await.err(),
+                Err(refused) => Some(refused),
             };
-            match verified {
-                Ok(()) => inner
-                    .call(request)
-                    .await
-                    .map(ServiceResponse::map_into_left_body),
-                Err(refused) => {
-                    let response = request.into_response(answer(&refused));
-                    Ok(response.map_into_right_body())
-                }
-            }
+            Ok(match refused {
+                None => inner.call(request).await?.map_into_left_body(),
+                Some(refused) => request
+                    .into_response(answer(&refused))
+                    .map_into_right_body(),
+            })
         })
     }
 }
 
-impl Rules {
-    fn check(&self, request: &ServiceRequest) -> Result<Option<UnopenedCheck>, ErrorResponse> {
-        let sessions = request.extensions().get::<RequestSessions>().cloned();
-        let head = RequestView::from(request.request());
-        match self {
-            Self::Origins(rules) => rules.check(&head, sessions.as_ref()).map(|_| None),
-            Self::Tokens(rules) => rules.check(&head, sessions.as_ref()),
-        }
-    }
-}
-
 /// Whether a request has a token that is good. Its body is there again afterwards.
-async fn verify(check: UnopenedCheck, request: &mut ServiceRequest) -> Result<(), SessionError> {
-    let check = check.open().await?;
+async fn verify(check: UnopenedCheck, request: &mut ServiceRequest) -> Result<(), ErrorResponse> {
+    let check = check.open().await.map_err(|error| error.respond())?;
     let Some(limit) = check.needs_body() else {
         return Ok(());
     };
-    let form = read(request.take_payload(), limit).await;
-    let form = form.map_err(|refusal| check.refuse(refusal))?;
-    check.form(&form)?;
+    let body = BodyStream::new(request.take_payload());
+    let verified = match to_bytes_limited(body, limit).await {
+        Ok(Ok(form)) => check.form(&form).map(|()| form),
+        Ok(Err(_)) => Err(check.refuse(CsrfRefusal::UnreadableBody)),
+        Err(_) => Err(check.refuse(CsrfRefusal::BodyTooLarge)),
+    };
+    let form = verified.map_err(|error| error.respond())?;
     request.set_payload(Payload::from(form));
     Ok(())
-}
-
-/// The whole body, if it has at most `limit` bytes. Reads no more than that.
-async fn read(body: Payload, limit: usize) -> Result<Bytes, CsrfRefusal> {
-    let mut body = pin!(body);
-    let mut bytes = BytesMut::new();
-    while let Some(chunk) = poll_fn(|context| body.as_mut().poll_next(context)).await {
-        let chunk = chunk.map_err(|_| CsrfRefusal::UnreadableBody)?;
-        if bytes.len().saturating_add(chunk.len()) > limit {
-            return Err(CsrfRefusal::BodyTooLarge);
-        }
-        bytes.extend_from_slice(&chunk);
-    }
-    Ok(bytes.freeze())
 }

@@ -1,9 +1,7 @@
 //! Middleware that refuses what another site may have made a browser send, and an extractor of forms.
 
 mod form;
-mod future;
 mod middleware;
 
 pub use form::{CsrfForm, CsrfFormRejection};
-pub use future::CsrfFuture;
 pub use middleware::{CsrfMiddleware, CsrfService};

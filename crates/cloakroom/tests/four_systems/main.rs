@@ -6,6 +6,7 @@
     feature = "client-side",
     feature = "file",
     feature = "memory",
+    feature = "panel",
     feature = "settings",
     feature = "tiered"
 ))]

@@ -1,8 +1,21 @@
 //! Several sessions on one request.
 
-use axum::{Router, routing::get};
-use cloakroom::{Cookie, MemoryStore, Namespace, Session, SessionLayer, SessionManager, Sessions};
+use std::net::SocketAddr;
+
+use axum::{
+    Router,
+    body::Body,
+    extract::ConnectInfo,
+    http::{Request, header},
+    routing::get,
+};
+use cloakroom::{
+    Cookie, MemoryStore, Namespace, Panel, PanelLayer, Session, SessionLayer, SessionManager,
+    Sessions,
+};
 use cloakroom_testkit::SpyStore;
+use http_body_util::BodyExt;
+use tower::ServiceExt;
 
 use crate::support::{Answer, Browser, Cart, add, count, manager};
 
@@ -126,4 +139,47 @@ async fn pyramid_session_multi_what_is_loaded_is_told_from_what_is_not() {
     let mut browser = Browser::with(Router::new().route("/", get(handler)), sessions);
     let told = browser.get("/").await;
     assert_eq!(told, r#"["cart", "account"] [] ["account"]"#);
+}
+
+#[tokio::test]
+async fn pyramid_session_multi_a_panel_shows_configuration_and_values_in_and_out() {
+    async fn greet(cart: Session<Cart>) -> Answer {
+        cart.insert("note", "<script>alert(1)</script>")?;
+        count(&cart)
+    }
+    let store = SpyStore::new(MemoryStore::new());
+    let sessions = manager(["cart", "prefs"].map(|name| Namespace::new(name, store.clone())));
+    let app = Router::new()
+        .route("/greet", get(greet))
+        .layer(SessionLayer::new(sessions))
+        .layer(PanelLayer::new(Panel::builder().build().unwrap()));
+    let mut browser = Browser::to(app.clone());
+    browser.get("/greet").await;
+    browser.get("/greet").await;
+    let calls = store.take();
+
+    let page = async |path: &str| {
+        let request = Request::get(path)
+            .header(header::HOST, "localhost")
+            .extension(ConnectInfo(SocketAddr::from(([127, 0, 0, 1], 50_000))))
+            .body(Body::empty());
+        let response = app.clone().oneshot(request.unwrap()).await.unwrap();
+        let body = response.into_body().collect().await.unwrap().to_bytes();
+        String::from_utf8(body.to_vec()).unwrap()
+    };
+    let namespaces = page("/_cloakroom/namespaces").await;
+    assert!(namespaces.contains("__Host-cart") && namespaces.contains("__Host-prefs"));
+    let request = page("/_cloakroom/requests/2").await;
+    assert!(
+        request.contains("note") && request.contains("alert(1)"),
+        "{request}"
+    );
+    assert!(!request.contains("<script>alert"), "values stay text");
+    // What the application did not ask for, looking at it did not load.
+    let of_prefs = |call: &cloakroom_testkit::Call| {
+        call.key
+            .is_some_and(|key| key.namespace.as_str() == "prefs")
+    };
+    assert!(!calls.iter().any(of_prefs), "{calls:?}");
+    assert!(store.take().is_empty(), "a look costs no store call");
 }

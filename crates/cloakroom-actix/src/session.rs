@@ -1,10 +1,10 @@
-use std::{fmt, future::Future, marker::PhantomData, ops::Deref, pin::Pin};
+use std::{fmt, marker::PhantomData, ops::Deref};
 
 use actix_web::{FromRequest, HttpRequest, dev::Payload};
 use cloakroom_core::{NamespaceName, SessionError, SessionHandle, Unopened};
+use futures_util::future::LocalBoxFuture;
 
-use super::request_sessions;
-use crate::{head::RequestView, rejection::SessionRejection};
+use crate::{attached::request_sessions, head::RequestView, rejection::SessionRejection};
 
 /// The session of a namespace, opened.
 ///
@@ -45,10 +45,8 @@ pub struct Session<N: NamespaceName> {
 
 impl<N: NamespaceName> Session<N> {
     fn new(handle: SessionHandle) -> Self {
-        Self {
-            handle,
-            namespace: PhantomData,
-        }
+        let namespace = PhantomData;
+        Self { handle, namespace }
     }
 
     /// The handle alone, for what outlives the handler.
@@ -100,16 +98,13 @@ impl<N: NamespaceName> fmt::Debug for Session<N> {
 
 impl<N: NamespaceName> FromRequest for Session<N> {
     type Error = SessionRejection;
-    type Future = Pin<Box<dyn Future<Output = Result<Self, SessionRejection>>>>;
+    type Future = LocalBoxFuture<'static, Result<Self, SessionRejection>>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
         let unopened = judge::<N>(request);
         let request = request.clone();
         Box::pin(async move {
-            let opened = match unopened {
-                Ok(unopened) => unopened.open().await,
-                Err(error) => Err(error),
-            };
+            let opened = async { unopened?.open().await }.await;
             opened
                 .map(Self::new)
                 .map_err(|error| SessionRejection::of_extractor(error, &request))

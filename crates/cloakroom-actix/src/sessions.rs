@@ -3,8 +3,7 @@ use std::future::{Ready, ready};
 use actix_web::{FromRequest, HttpRequest, dev::Payload};
 use cloakroom_core::{RequestSessions, SessionError, SessionHandle};
 
-use super::request_sessions;
-use crate::{head::RequestView, rejection::SessionRejection};
+use crate::{attached::request_sessions, head::RequestView, rejection::SessionRejection};
 
 /// All namespaces of a request, opened when they are asked for.
 ///
@@ -100,12 +99,11 @@ impl FromRequest for Sessions {
     type Future = Ready<Result<Self, SessionRejection>>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        ready(match request_sessions(request) {
-            Ok(sessions) => {
-                sessions.judge_all(&RequestView::from(request));
-                Ok(Self(sessions))
-            }
-            Err(error) => Err(SessionRejection::of_extractor(error, request)),
-        })
+        let sessions = request_sessions(request);
+        if let Ok(sessions) = &sessions {
+            sessions.judge_all(&RequestView::from(request));
+        }
+        let rejected = |error| SessionRejection::of_extractor(error, request);
+        ready(sessions.map(Self).map_err(rejected))
     }
 }
