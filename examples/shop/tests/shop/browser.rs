@@ -76,6 +76,8 @@ impl Reply {
 pub(crate) struct Browser {
     pub(crate) cookies: BTreeMap<String, String>,
     pub(crate) languages: &'static str,
+    /// Which proxy it goes by, if any.
+    pub(crate) proxy: &'static str,
 }
 
 impl Browser {
@@ -121,7 +123,9 @@ impl Browser {
         let headers = [
             (header::COOKIE, cookies.join("; ")),
             (header::ACCEPT_LANGUAGE, self.languages.to_owned()),
+            (header::VIA, self.proxy.to_owned()),
         ];
+        let headers = headers.into_iter().filter(|(_, value)| !value.is_empty());
         let reply = send_with(door, method, path, headers, form).await?;
         for cookie in reply.set_cookies() {
             let (name, rest) = cookie.split_once('=').unwrap();
