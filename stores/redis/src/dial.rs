@@ -7,7 +7,10 @@ use std::{
     io,
     net::SocketAddr,
     pin::{Pin, pin},
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
     task::Poll,
     time::{Duration, Instant},
 };
@@ -45,11 +48,13 @@ pub(crate) struct Live {
     connection: MultiplexedConnection,
     driver: AbortHandle,
     began: Instant,
+    under_way: Arc<AtomicUsize>,
 }
 
 impl Live {
     /// Sends a command and waits for its answer. The driver sends nothing twice.
     pub(crate) async fn send(&self, command: &Cmd) -> RedisResult<Value> {
+        let _under_way = UnderWay::new(&self.under_way);
         self.connection.clone().req_packed_command(command).await
     }
 
@@ -78,6 +83,22 @@ impl Live {
 impl Drop for Live {
     fn drop(&mut self) {
         self.driver.abort();
+    }
+}
+
+/// A command that somebody waits for.
+struct UnderWay<'a>(&'a AtomicUsize);
+
+impl<'a> UnderWay<'a> {
+    fn new(count: &'a AtomicUsize) -> Self {
+        count.fetch_add(1, Ordering::Relaxed);
+        Self(count)
+    }
+}
+
+impl Drop for UnderWay<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -126,23 +147,27 @@ async fn connect(
         .set_pipeline_buffer_size(QUEUED);
     let made = MultiplexedConnection::new_with_config(login, stream, config).await;
     let (connection, driver) = made.map_err(arc::<RedisError>)?;
+    let under_way = Arc::new(AtomicUsize::new(0));
+    let driver = driven(driver, Arc::clone(&under_way));
     Ok(Live {
         connection,
-        driver: tokio::spawn(driven(driver)).abort_handle(),
+        driver: tokio::spawn(driver).abort_handle(),
         began: Instant::now(),
+        under_way,
     })
 }
 
 /// How many commands may wait to be written. With fewer a busy program waits for room again and again.
 const QUEUED: usize = 1024;
 
-/// Drives a connection. What else is ready goes first each time: so the commands of all who have
-/// just got an answer, or have just begun, go out with one write, which costs more than a turn.
-async fn driven(driver: impl Future<Output = ()>) {
+/// Drives a connection. While several commands are under way, what else is ready goes first: so the
+/// commands of all who have just got an answer, or have just begun, go out with one write, which
+/// costs more than a turn. A lone command does not wait for a turn that brings it no company.
+async fn driven(driver: impl Future<Output = ()>, under_way: Arc<AtomicUsize>) {
     let mut driver = pin!(driver);
     let mut has_let_others_go = false;
     poll_fn(|context| {
-        has_let_others_go = !has_let_others_go;
+        has_let_others_go = !has_let_others_go && under_way.load(Ordering::Relaxed) > 1;
         if has_let_others_go {
             context.waker().wake_by_ref();
             return Poll::Pending;
