@@ -27,16 +27,14 @@ mod safety;
 
 pub use builder::{PanelBuilder, PanelError};
 pub use doctor::{Finding, FindingKind, Severity};
-pub use feed::{Feed, FeedEvent};
-pub use inject::{Button, Injection, ResponseParts, inject, takes_button};
+pub use feed::{Feed, FeedEvent, FeedStream};
+pub use inject::{Injection, ResponseParts};
 pub use panel::Panel;
 pub use peek::{Peek, PeekError};
 pub use record::{
     Access, Change, ConfigurationRow, EntryKind, EntryLevel, KeptHead, KeyChange, ReceivedCookie,
-    RecordedCookie, RecordedNamespace, RecordedRequest, RecordedValue, Recording, RequestEnd,
-    TimelineEntry,
+    RecordedCookie, RecordedNamespace, RecordedRequest, RecordedValue, Recording, RecordingGuard,
+    RequestEnd, TimelineEntry,
 };
-pub use respond::{
-    FEED_BEGINNING, LARGEST_BODY, PanelBody, PanelRequest, PanelResponse, frame, respond,
-};
+pub use respond::{LARGEST_BODY, PanelBody, PanelRequest, PanelResponse, respond};
 pub use safety::Refusal;

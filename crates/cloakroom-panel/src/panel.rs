@@ -241,6 +241,12 @@ impl Panel {
     }
 }
 
+impl From<Arc<Shared>> for Panel {
+    fn from(shared: Arc<Shared>) -> Self {
+        Self(shared)
+    }
+}
+
 impl Shared {
     /// What is known of a manager; it is learned once.
     pub(crate) fn know(&self, manager: &SessionManager) -> Arc<KnownManager> {

@@ -7,7 +7,7 @@ use cloakroom_core::{RequestHead, TokenVerdict};
 use crate::{
     assets,
     doctor::{Brief, Finding, Severity, examine, examine_request},
-    feed::{Feed, FeedEvent},
+    feed::FeedStream,
     page::{self, Filter, Frame, Peeked, Requests},
     panel::Panel,
     peek::{Peek, PeekError},
@@ -23,8 +23,8 @@ pub struct PanelRequest<'a> {
     /// Who has sent it, where the integration knows: the other end of the connection, never what a
     /// header says.
     pub peer: Option<IpAddr>,
-    /// Its body, of a `POST`; at most [`LARGEST_BODY`] bytes.
-    pub body: &'a [u8],
+    /// Its body, of a `POST`; `None` when it has more than [`LARGEST_BODY`] bytes, or can't be read.
+    pub body: Option<&'a [u8]>,
 }
 
 impl fmt::Debug for PanelRequest<'_> {
@@ -56,16 +56,11 @@ pub struct PanelResponse {
 pub enum PanelBody {
     /// All of it.
     Full(String),
-    /// Server-sent events, until the client leaves: [`FEED_BEGINNING`], then [`frame`] of each
-    /// event.
-    Feed(Feed),
+    /// Server-sent events, as they happen.
+    Feed(FeedStream),
 }
 
-/// What a feed begins with: browsers that lose it connect again after 300 ms.
-pub const FEED_BEGINNING: &str = "retry: 300\n\n";
-
-/// Answers a request below the panel's path. The answer to `HEAD` is that to `GET`; leave the body
-/// out.
+/// Answers a request below the panel's path.
 ///
 /// Cancel safe: nothing is changed behind the first await.
 pub fn respond(
@@ -75,40 +70,21 @@ pub fn respond(
     let panel = panel.clone();
     // Nothing of the head is kept: it is not `Send`.
     let asked = asked(&panel, request);
+    let is_head = request.head.method() == "HEAD";
     async move {
-        match asked {
+        let mut response = match asked {
             Ok(Asked::Peek { number, namespace }) => {
                 let peeked = peeked(panel.peek(number, &namespace).await, namespace);
                 listed(&panel, &Filter::default(), Some(number), Some(&peeked))
             }
             Ok(asked) => at_once(&panel, asked),
             Err(refused) => refused,
+        };
+        if is_head {
+            response.body = PanelBody::Full(String::new());
         }
+        response
     }
-}
-
-/// An event of the feed, as it is sent. What is told of a request is its row in the list.
-#[must_use]
-pub fn frame(panel: &Panel, event: FeedEvent) -> String {
-    let (name, number) = match event {
-        FeedEvent::Began(number) => ("began", number),
-        FeedEvent::Ended(number) => ("ended", number),
-        FeedEvent::Cleared => return "event: cleared\ndata:\n\n".to_owned(),
-        // What is not known yet is seen in the list.
-        _ => return "event: missed\ndata:\n\n".to_owned(),
-    };
-    let Some(recording) = panel.recording(number) else {
-        return "event: missed\ndata:\n\n".to_owned();
-    };
-    let row = recording.view(|request| page::row(panel.base(), request, "", false));
-    let mut frame = format!("event: {name}\n");
-    for line in row.into_string().split(['\r', '\n']) {
-        frame.push_str("data: ");
-        frame.push_str(line);
-        frame.push('\n');
-    }
-    frame.push('\n');
-    frame
 }
 
 /// What was asked for.
@@ -131,6 +107,10 @@ fn asked(panel: &Panel, request: &PanelRequest<'_>) -> Result<Asked, PanelRespon
     let path = request.head.path();
     let path = path.strip_prefix(panel.base()).unwrap_or(path);
     let is_post = request.head.method() == "POST";
+    let Some(body) = request.body else {
+        let text = "No form of the panel is as large as this.";
+        return Err(simple(panel, 413, "Too large", text));
+    };
     let filter = || Filter::of_query(request.head.query());
     let asked = match path.trim_start_matches('/') {
         "" => Asked::Requests(filter(), None),
@@ -145,7 +125,7 @@ fn asked(panel: &Panel, request: &PanelRequest<'_>) -> Result<Asked, PanelRespon
             Some((number, "")) => Asked::Requests(filter(), Some(number)),
             Some((number, "peek")) if is_post => Asked::Peek {
                 number,
-                namespace: field(request.body, "namespace").unwrap_or_default(),
+                namespace: field(body, "namespace").unwrap_or_default(),
             },
             _ => {
                 return Err(simple(
@@ -159,7 +139,7 @@ fn asked(panel: &Panel, request: &PanelRequest<'_>) -> Result<Asked, PanelRespon
     };
     let changes = matches!(asked, Asked::Peek { .. } | Asked::Clear);
     if changes {
-        let token = field(request.body, "token").unwrap_or_default();
+        let token = field(body, "token").unwrap_or_default();
         panel
             .check_token(&token)
             .map_err(|refusal| refused(panel, &refusal))?;
@@ -204,7 +184,7 @@ fn at_once(panel: &Panel, asked: Asked) -> PanelResponse {
             let mut headers = headers("text/event-stream", None);
             // A proxy in between passes it on as it comes.
             headers.push(("x-accel-buffering", "no".to_owned()));
-            let body = PanelBody::Feed(panel.subscribe());
+            let body = PanelBody::Feed(FeedStream::new(panel.clone()));
             PanelResponse {
                 status: 200,
                 headers,

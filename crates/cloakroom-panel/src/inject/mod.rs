@@ -7,8 +7,8 @@ mod scan;
 
 use cloakroom_core::RequestHead;
 
-pub use self::button::Button;
 use self::{
+    button::Button,
     policy::{Styling, styling},
     scan::{end_of_body, has_policy_of_its_own},
 };
@@ -53,23 +53,8 @@ pub struct Injection {
     pub remove: Vec<&'static str>,
 }
 
-/// Whether a response may get the button, as far as its head tells: it is a page that a browser
-/// shows by itself, in an encoding that ASCII can be put into, and nothing vouches for its bytes.
-/// Ask before the body is read: what is not such a page passes untouched.
-///
-/// ```
-/// # use cloakroom_core::Scheme;
-/// use cloakroom_panel::{KeptHead, ResponseParts, takes_button};
-///
-/// let request = KeptHead::new("GET", "/", None, Scheme::Http);
-/// let page: [(&str, &[u8]); 1] = [("content-type", b"text/html; charset=utf-8")];
-/// let data: [(&str, &[u8]); 1] = [("content-type", b"application/json")];
-/// let response = |headers| ResponseParts { status: 200, headers };
-/// assert!(takes_button(&request, &response(&page)));
-/// assert!(!takes_button(&request, &response(&data)));
-/// ```
-#[must_use]
-pub fn takes_button(request: &dyn RequestHead, response: &ResponseParts<'_>) -> bool {
+/// Whether a response may get the button, as far as the heads tell but for who has asked.
+fn takes_button(request: &dyn RequestHead, response: &ResponseParts<'_>) -> bool {
     let is_elsewhere = |name| response.has(name);
     request.method() != "HEAD"
         && is_shown_by_itself(request)
@@ -92,28 +77,8 @@ const VOUCHING: [&str; 6] = [
     "signature",
 ];
 
-/// Puts the button before the end of a page's body. `None` when it is no whole page: it passes
-/// untouched.
-///
-/// A strong `ETag` becomes a weak one, since the bytes are no longer those that it was made for.
-///
-/// ```
-/// use cloakroom_panel::{Button, ResponseParts, inject};
-///
-/// let page = b"<!doctype html><body><h1>Cart</h1></body>";
-/// let headers: [(&str, &[u8]); 2] = [("content-type", b"text/html"), ("etag", b"\"v1\"")];
-/// let response = ResponseParts { status: 200, headers: &headers };
-/// let button = Button { base: "/_cloakroom", number: 7, opened: 1, namespaces: 3, findings: 0 };
-/// let injection = inject(&response, page, &button).unwrap();
-/// assert!(injection.body.starts_with(b"<!doctype html><body><h1>Cart</h1><style"));
-/// assert!(injection.body.ends_with(b"</a></aside></body>"));
-/// assert_eq!(injection.set[0], ("content-length", injection.body.len().to_string()));
-/// assert_eq!(injection.set[1], ("etag", "W/\"v1\"".to_owned()));
-///
-/// assert_eq!(inject(&response, b"<li>a fragment</li>", &button), None);
-/// ```
-#[must_use]
-pub fn inject(response: &ResponseParts<'_>, body: &[u8], button: &Button<'_>) -> Option<Injection> {
+/// Puts the button before the end of a page's body; `None` when it is no whole page.
+fn inject(response: &ResponseParts<'_>, body: &[u8], button: &Button<'_>) -> Option<Injection> {
     let (before, after) = body.split_at_checked(end_of_body(body)?)?;
     let styling = match has_policy_of_its_own(body) {
         true => Styling::None,

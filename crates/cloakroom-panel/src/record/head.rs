@@ -51,6 +51,20 @@ impl KeptHead {
         head
     }
 
+    /// The head of a request, and its headers with names in lower case.
+    pub fn of<'a>(
+        head: &dyn RequestHead,
+        headers: impl Iterator<Item = (&'a str, &'a [u8])>,
+    ) -> Self {
+        let mut kept = Self::new(head.method(), head.path(), head.query(), head.scheme());
+        // Where the request was sent to stands in its target, if that has an authority.
+        head.header("host", &mut |value| kept.add_header("host", value));
+        for (name, value) in headers.filter(|(name, _)| *name != "host") {
+            kept.add_header(name, value);
+        }
+        kept
+    }
+
     /// Adds a header; its name is to be in lower case. `host` is to give the authority of the
     /// target where the request has one.
     pub fn add_header(&mut self, name: &str, value: &[u8]) {

@@ -16,6 +16,6 @@ pub use self::{
         RecordedCookie, RecordedNamespace, RecordedRequest, RecordedValue, RequestEnd,
         TimelineEntry,
     },
-    recording::Recording,
+    recording::{Recording, RecordingGuard},
 };
 pub(crate) use self::{mask::Masks, text::decision_text, values::keys_of};

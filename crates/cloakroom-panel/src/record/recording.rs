@@ -20,9 +20,8 @@ use super::{
     values::KeptData,
 };
 use crate::{
-    inject::{ResponseParts, takes_button},
     known::{KnownManager, KnownNamespace},
-    panel::Shared,
+    panel::{Panel, Shared},
 };
 
 /// What is kept of one request, from its beginning on. The engine's [`Tracer`].
@@ -201,11 +200,20 @@ impl Recording {
         }
     }
 
-    /// Whether a response to the request may get the button, as far as their heads tell.
-    #[must_use]
-    pub fn takes_button(&self, response: &ResponseParts<'_>) -> bool {
-        let head = Arc::clone(&self.kept().head);
-        takes_button(&*head, response)
+    /// Sees to the recording's end, whatever happens to the request.
+    #[must_use = "the recording ends when the guard is dropped"]
+    pub fn guard(self: &Arc<Self>) -> RecordingGuard {
+        RecordingGuard(Arc::clone(self))
+    }
+
+    pub(crate) fn head_and_peer(&self) -> (Arc<KeptHead>, Option<IpAddr>) {
+        let kept = self.kept();
+        (Arc::clone(&kept.head), kept.peer)
+    }
+
+    /// `None` when it is gone.
+    pub(crate) fn panel(&self) -> Option<Panel> {
+        self.panel.upgrade().map(Panel::from)
     }
 
     /// What a peek at a session needs; `None` when there can be none.
@@ -233,6 +241,30 @@ impl fmt::Debug for Recording {
         f.debug_struct("Recording")
             .field("number", &self.number)
             .finish_non_exhaustive()
+    }
+}
+
+/// Ends a recording when it is dropped, unless it has ended already: the handler has panicked if a
+/// panic goes through here, and otherwise the client has left.
+///
+/// ```
+/// # use cloakroom_core::Scheme;
+/// # use cloakroom_panel::{KeptHead, Panel, RequestEnd};
+/// # let panel = Panel::builder().build()?;
+/// let recording = panel.begin(KeptHead::new("GET", "/cart", None, Scheme::Http), None);
+/// drop(recording.guard());
+/// assert_eq!(recording.view(|request| request.end), Some(RequestEnd::Dropped));
+/// # Ok::<(), cloakroom_panel::PanelError>(())
+/// ```
+#[derive(Debug)]
+pub struct RecordingGuard(Arc<Recording>);
+
+impl Drop for RecordingGuard {
+    fn drop(&mut self) {
+        self.0.end(match std::thread::panicking() {
+            true => RequestEnd::Panicked,
+            false => RequestEnd::Dropped,
+        });
     }
 }
 

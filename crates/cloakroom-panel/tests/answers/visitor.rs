@@ -88,7 +88,7 @@ impl Application {
         let request = PanelRequest {
             head: &head,
             peer,
-            body: form.as_bytes(),
+            body: Some(form.as_bytes()),
         };
         let answer = respond(&self.panel, &request);
         answer.await

@@ -84,7 +84,7 @@ impl Application {
         let request = PanelRequest {
             head: &head,
             peer: Some(HERE),
-            body: b"",
+            body: Some(b""),
         };
         let answer = respond(&self.panel, &request).await;
         assert_eq!(answer.status, 200);
