@@ -2,7 +2,7 @@ use std::{borrow::Cow, error::Error};
 
 use crate::{
     commit::Verdict,
-    csrf::CsrfRefusal,
+    csrf::{CsrfRefusal, FormError},
     error::SessionError,
     head::{ResponseHead, ResponseHeader},
     transport::SessionRedirect,
@@ -151,6 +151,21 @@ impl CsrfRefusal {
         let mut response = ErrorResponse::new(self.status(), message);
         response.refusal = Some(self);
         response
+    }
+}
+
+impl FormError {
+    /// What the client is told: 415 for a body that is no form, 422 for fields that do not fit.
+    #[must_use]
+    pub fn respond(&self) -> ErrorResponse {
+        tracing::debug!(target: "cloakroom", "{self}");
+        match self {
+            Self::NotAForm => ErrorResponse::new(415, "This is no form.\n"),
+            Self::Fields(_) => ErrorResponse::new(
+                422,
+                "Something is missing in the form, or is not as it should be.\n",
+            ),
+        }
     }
 }
 

@@ -45,6 +45,7 @@ mod request;
 #[cfg(feature = "client-side")]
 mod sealed;
 mod session;
+mod sessions;
 mod shared;
 mod subjects;
 mod sweeper;
@@ -57,7 +58,9 @@ pub use clock::{Clock, SystemClock};
 pub use codec::Codec;
 pub use commit::{Commit, Outcome, Verdict};
 pub use cookie::{Cookie, SameSite};
-pub use csrf::{CsrfCheck, CsrfRefusal, CsrfTokenRules, OriginRules, OriginVerdict, UnopenedCheck};
+pub use csrf::{
+    CsrfCheck, CsrfRefusal, CsrfTokenRules, FormError, OriginRules, OriginVerdict, UnopenedCheck,
+};
 pub use error::{ConfigError, ConfigProblem, SessionError};
 pub use error_response::ErrorResponse;
 pub use event::{Event, EventKind, Observer, VoidReason};
@@ -75,6 +78,7 @@ pub use request::{RequestSessions, Unopened};
 pub use session::{
     Csrf, Flash, FlashQueue, Key, KeyName, KeyOf, Level, ReadOnlySession, Rotation, SessionHandle,
 };
+pub use sessions::SessionsHandle;
 pub use subjects::{SessionPage, SessionSummary, Subjects};
 pub use sweeper::{Sweeper, Sweeping};
 pub use token::Token;

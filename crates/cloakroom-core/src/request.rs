@@ -16,6 +16,7 @@ use crate::{
     head::{RequestHead, ResponseHead, ResponseHeader, forbid_storing, vary_on_cookie},
     manager::SessionManager,
     session::{Base, Outgoing, SessionHandle, SessionState},
+    sessions::SessionsHandle,
     ticket::Ticket,
     trace::{Trace, Tracer},
     transport::{Answer, Transports},
@@ -69,7 +70,7 @@ const USED: u8 = 1;
 const FINISHED: u8 = 2;
 
 /// The session of a namespace that was judged; `None` when it is closed.
-type Judged = Option<Arc<SessionState>>;
+pub(crate) type Judged = Option<Arc<SessionState>>;
 
 impl RequestSessions {
     /// The sessions of a request, none of them looked at.
@@ -159,25 +160,23 @@ impl RequestSessions {
         Ok(sessions.judge_index(index, head).map(Unopened))
     }
 
-    /// Judges all namespaces, so that [`open`](Self::open) works without a head. Loads nothing.
+    /// Judges all namespaces, so that they can be opened by name without a head. Loads nothing.
     ///
     /// ```
     /// # mod doc { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/docs/browser.rs")); }
     /// # use {cloakroom_core::*, cloakroom_memory::MemoryStore};
-    /// # doc::block_on(async {
     /// # let request = doc::Request::default();
     /// # let manager = SessionManager::builder()
     /// #     .namespace(Namespace::new("cart", MemoryStore::new()))
     /// #     .namespace(Namespace::new("admin", MemoryStore::new()).only_if(|_| false))
     /// #     .build()?;
     /// # let sessions = RequestSessions::begin(&manager);
-    /// sessions.judge_all(&request);
-    /// assert!(sessions.is_open("cart")?);
-    /// assert!(!sessions.is_open("admin")?); // its condition does not hold here
+    /// let all = sessions.judge_all(&request);
+    /// assert!(all.is_open("cart")?);
+    /// assert!(!all.is_open("admin")?); // its condition does not hold here
     /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// # }).unwrap();
     /// ```
-    pub fn judge_all(&self, head: &dyn RequestHead) {
+    pub fn judge_all(&self, head: &dyn RequestHead) -> SessionsHandle {
         let mut layer = Some(self);
         while let Some(sessions) = layer {
             for index in 0..sessions.0.manager.namespaces().len() {
@@ -185,45 +184,7 @@ impl RequestSessions {
             }
             layer = sessions.0.outer.as_ref();
         }
-    }
-
-    /// Opens a namespace that was judged. `None` when it is closed. The session is the same for
-    /// the rest of the request.
-    ///
-    /// # Errors
-    /// [`SessionError::UnknownNamespace`], [`SessionError::NoLayer`] when it was not judged, and
-    /// [`SessionError::Store`] when the store does not answer in time.
-    ///
-    /// ```
-    /// # mod doc { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/docs/browser.rs")); }
-    /// # use {cloakroom_core::*, cloakroom_memory::MemoryStore};
-    /// # doc::block_on(async {
-    /// # let request = doc::Request::default();
-    /// # let manager = SessionManager::builder()
-    /// #     .namespace(Namespace::new("cart", MemoryStore::new()))
-    /// #     .namespace(Namespace::new("admin", MemoryStore::new()).only_if(|_| false))
-    /// #     .build()?;
-    /// # let sessions = RequestSessions::begin(&manager);
-    /// assert!(sessions.open("cart").await.is_err()); // not judged yet
-    /// sessions.judge_all(&request);
-    /// assert!(sessions.open("cart").await?.is_some());
-    /// assert!(sessions.open("admin").await?.is_none());
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// # }).unwrap();
-    /// ```
-    pub async fn open(&self, name: &str) -> Result<Option<SessionHandle>, SessionError> {
-        match self.state(name)? {
-            Some(state) => Unopened(state).open().await.map(Some),
-            None => Ok(None),
-        }
-    }
-
-    /// Whether a namespace that was judged is open on this request: its condition holds.
-    ///
-    /// # Errors
-    /// As [`open`](Self::open), but for the store, which is not asked.
-    pub fn is_open(&self, name: &str) -> Result<bool, SessionError> {
-        self.state(name).map(|state| state.is_some())
+        SessionsHandle::new(self.clone())
     }
 
     /// The names of all namespaces, those of outer layers first.
@@ -239,69 +200,12 @@ impl RequestSessions {
         names
     }
 
-    /// The names of the namespaces that this request has opened.
-    ///
-    /// ```
-    /// # mod doc { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/docs/browser.rs")); }
-    /// # use {cloakroom_core::*, cloakroom_memory::MemoryStore};
-    /// # doc::block_on(async {
-    /// # let request = doc::Request::default();
-    /// # let manager = SessionManager::builder()
-    /// #     .namespace(Namespace::new("cart", MemoryStore::new()))
-    /// #     .namespace(Namespace::new("admin", MemoryStore::new()).only_if(|_| false))
-    /// #     .build()?;
-    /// # let sessions = RequestSessions::begin(&manager);
-    /// sessions.judge_all(&request);
-    /// sessions.open("cart").await?;
-    /// assert_eq!(sessions.names(), ["cart", "admin"]);
-    /// assert_eq!(sessions.opened(), ["cart"]);
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// # }).unwrap();
-    /// ```
-    #[must_use]
-    pub fn opened(&self) -> Vec<&str> {
+    pub(crate) fn opened(&self) -> Vec<&str> {
         let is_opened = |name: &&str| {
             let state = self.state(name).ok().flatten();
             state.is_some_and(|state| state.is_opened())
         };
         self.names().into_iter().filter(is_opened).collect()
-    }
-
-    /// Ends the sessions of all namespaces that are open on this request. One that can't be ended
-    /// does not stop the others; it is returned, with its name.
-    ///
-    /// ```
-    /// # mod doc { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/docs/browser.rs")); }
-    /// # use {cloakroom_core::*, cloakroom_memory::MemoryStore};
-    /// # doc::block_on(async {
-    /// # let request = doc::Request::default();
-    /// # let manager = SessionManager::builder()
-    /// #     .namespace(Namespace::new("cart", MemoryStore::new()))
-    /// #     .namespace(Namespace::new("admin", MemoryStore::new()).only_if(|_| false))
-    /// #     .build()?;
-    /// # let sessions = RequestSessions::begin(&manager);
-    /// sessions.judge_all(&request);
-    /// let failures = sessions.end_all().await;
-    /// assert!(failures.is_empty(), "{failures:?}");
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// # }).unwrap();
-    /// ```
-    pub async fn end_all(&self) -> Vec<(String, SessionError)> {
-        let mut failures = Vec::new();
-        for name in self.names() {
-            if let Err(error) = self.end_session(name).await {
-                failures.push((name.to_owned(), error));
-            }
-        }
-        failures
-    }
-
-    async fn end_session(&self, name: &str) -> Result<(), SessionError> {
-        let Some(state) = self.state(name)? else {
-            return Ok(());
-        };
-        state.open_where_it_is().await?;
-        SessionHandle::new(state).end()
     }
 
     /// Makes an event of a request that is refused, where it concerns no certain namespace. For
@@ -438,13 +342,12 @@ impl RequestSessions {
         before & USED != 0
     }
 
-    fn state(&self, name: &str) -> Result<Judged, SessionError> {
+    pub(crate) fn state(&self, name: &str) -> Result<Judged, SessionError> {
         let (sessions, index) = self.find(name)?;
         match sessions.0.slots.get(index).and_then(OnceLock::get) {
             Some(judged) => Ok(judged.clone()),
             None => Err(SessionError::NoLayer {
-                hint: "extract Sessions from the request, which judges all namespaces, or judge \
-                       this one first",
+                hint: "judge all namespaces of the request before one is opened by its name",
             }),
         }
     }
@@ -466,7 +369,7 @@ impl fmt::Debug for RequestSessions {
 
 /// A session that is open on a request, and not loaded yet.
 #[derive(Clone)]
-pub struct Unopened(Arc<SessionState>);
+pub struct Unopened(pub(crate) Arc<SessionState>);
 
 impl Unopened {
     /// Loads it, unless it is loaded.

@@ -66,12 +66,13 @@ pub use cloakroom_actix as actix;
 pub use cloakroom_core::{
     Clock, Codec, ConfigError, ConfigProblem, Cookie, CorruptPolicy, Csrf, CsrfRefusal,
     CsrfTokenRules, DecodePolicy, EndedPolicy, ErrorResponse, Event, EventKind, FailurePolicy,
-    Flash, FlashQueue, Key, KeyName, KeyOf, Level, Limits, Namespace, NamespaceInfo, NamespaceName,
-    Observer, OriginRules, Random, RandomError, ReadOnlySession, ReplacedTokenPolicy, RequestHead,
-    RequestSessions, ResponseHead, ResponseHeader, Rotation, SameSite, SaveMode, Scheme,
-    SessionError, SessionHandle, SessionManager, SessionManagerBuilder, SessionPage,
-    SessionRedirect, SessionSummary, Subjects, Sweeper, Sweeping, SystemClock, Token,
-    TokenTransport, Transport, TransportInfo, Unopened, VoidReason, days, hours, minutes,
+    Flash, FlashQueue, FormError, Key, KeyName, KeyOf, Level, Limits, Namespace, NamespaceInfo,
+    NamespaceName, Observer, OriginRules, Random, RandomError, ReadOnlySession,
+    ReplacedTokenPolicy, RequestHead, RequestSessions, ResponseHead, ResponseHeader, Rotation,
+    SameSite, SaveMode, Scheme, SessionError, SessionHandle, SessionManager, SessionManagerBuilder,
+    SessionPage, SessionRedirect, SessionSummary, SessionsHandle, Subjects, Sweeper, Sweeping,
+    SystemClock, Token, TokenTransport, Transport, TransportInfo, Unopened, VoidReason, days,
+    hours, minutes,
 };
 #[cfg(feature = "client-side")]
 pub use cloakroom_core::{KeyError, KeyId, KeyRing, SecretKey};

@@ -125,9 +125,9 @@ async fn serve(
 ) -> Option<String> {
     let sessions = RequestSessions::begin(manager);
     let cookie = token.clone().map(|token| format!("__Host-account={token}"));
-    sessions.judge_all(&Head(cookie.into_iter().collect()));
+    let all = sessions.judge_all(&Head(cookie.into_iter().collect()));
     if touches {
-        let session = sessions.open("account").await.unwrap().unwrap();
+        let session = all.open("account").await.unwrap().unwrap();
         handler(&session);
     }
     let verdict = sessions.commit(Outcome::Success).await;

@@ -1,7 +1,37 @@
 //! The token in a form, and in a header.
 
+use std::{error::Error, fmt};
+
 use super::CsrfRefusal;
 use crate::{head::RequestHead, session::Csrf};
+
+/// Why the fields of a form can't be had, whatever its token.
+///
+/// ```
+/// use cloakroom_core::FormError;
+/// assert_eq!(FormError::NotAForm.respond().status(), 415);
+/// assert_eq!(FormError::Fields("missing field `name`".to_owned()).respond().status(), 422);
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum FormError {
+    /// The body is no `application/x-www-form-urlencoded`.
+    NotAForm,
+    /// A field is missing, or has a value that does not fit. The text is the decoder's; it may
+    /// repeat what the client sent.
+    Fields(String),
+}
+
+impl fmt::Display for FormError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotAForm => f.write_str("the body is no form"),
+            Self::Fields(error) => write!(f, "the fields do not fit: {error}"),
+        }
+    }
+}
+
+impl Error for FormError {}
 
 /// What a request's head says of its token.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -10,6 +10,7 @@ mod refusal;
 mod token;
 
 pub use check::{CsrfCheck, CsrfTokenRules, UnopenedCheck};
+pub use form::FormError;
 pub(crate) use html::{hidden_field, open_form};
 pub use origin::{OriginRules, OriginVerdict};
 pub use refusal::CsrfRefusal;

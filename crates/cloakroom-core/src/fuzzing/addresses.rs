@@ -127,8 +127,8 @@ impl World {
     /// What a request opens, or where it is sent.
     fn open(&self, head: &Address) -> Result<SessionHandle, String> {
         let sessions = RequestSessions::begin(&self.application.manager);
-        sessions.judge_all(head);
-        let opened = self.application.runtime.block_on(sessions.open(NAMESPACE));
+        let all = sessions.judge_all(head);
+        let opened = self.application.runtime.block_on(all.open(NAMESPACE));
         match opened {
             Ok(session) => Ok(session.expect("a namespace without condition is open")),
             Err(SessionError::Redirect { to, .. }) => Err(to.location().to_owned()),
@@ -184,10 +184,10 @@ impl World {
             query: Some(format!("x=1&{PARAMETER}={}", self.token)),
         };
         let sessions = RequestSessions::begin(&self.application.manager);
-        sessions.judge_all(&head);
+        let all = sessions.judge_all(&head);
         let mut response = Response(vec![(ResponseHeader::Location, url.to_owned())]);
         let link = self.application.runtime.block_on(async {
-            let session = sessions.open(NAMESPACE).await.ok().flatten();
+            let session = all.open(NAMESPACE).await.ok().flatten();
             let session = session.expect("the session is known");
             let link = session.url(url).into_owned();
             assert_eq!(session.url(&link), link, "twice is once");

@@ -84,10 +84,10 @@ fn first_visit(
     number: usize,
 ) -> (String, (String, SessionId)) {
     let sessions = RequestSessions::begin(&application.manager);
-    sessions.judge_all(&Cookies(Vec::new()));
+    let all = sessions.judge_all(&Cookies(Vec::new()));
     let mut response = Response::default();
     let id = application.runtime.block_on(async {
-        let session = sessions.open(namespace).await.ok().flatten();
+        let session = all.open(namespace).await.ok().flatten();
         let session = session.expect("a namespace without condition is open");
         let inserted = session.insert("visitor", number);
         inserted.expect("a number fits into a session");
@@ -115,13 +115,13 @@ pub fn request(bytes: &[u8]) {
     let headers = bytes.split(|byte| *byte == b'|');
     let head = Cookies(headers.map(|header| world.spell_out(header)).collect());
     let sessions = RequestSessions::begin(manager);
-    sessions.judge_all(&head);
+    let all = sessions.judge_all(&head);
     let writes = store.writes();
     let mut response = Response::default();
     runtime.block_on(async {
         for known in &world.known {
             let expected = known.session_of(&head);
-            let session = match sessions.open(known.namespace).await {
+            let session = match all.open(known.namespace).await {
                 Ok(session) => session.expect("a namespace without condition is open"),
                 Err(error) => unreachable!("{}: {error}", known.namespace),
             };

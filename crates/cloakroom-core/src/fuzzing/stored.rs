@@ -179,8 +179,8 @@ struct Served {
 async fn first_request(world: &Application, plan: &Plan, token: String) -> Served {
     let mut cookie = format!("__Host-{}={token}", plan.namespace);
     let sessions = RequestSessions::begin(&world.manager);
-    sessions.judge_all(&Cookies(vec![cookie.clone().into_bytes()]));
-    let session = match sessions.open(plan.namespace).await {
+    let all = sessions.judge_all(&Cookies(vec![cookie.clone().into_bytes()]));
+    let session = match all.open(plan.namespace).await {
         Ok(session) => session.expect("a namespace without condition is open"),
         Err(error) => {
             assert!(matches!(error, SessionError::Corrupt { .. }), "{error:?}");
@@ -216,8 +216,8 @@ async fn first_request(world: &Application, plan: &Plan, token: String) -> Serve
 
 async fn second_request(world: &Application, plan: &Plan, served: Served) {
     let sessions = RequestSessions::begin(&world.manager);
-    sessions.judge_all(&Cookies(vec![served.cookie.into_bytes()]));
-    let session = match sessions.open(plan.namespace).await {
+    let all = sessions.judge_all(&Cookies(vec![served.cookie.into_bytes()]));
+    let session = match all.open(plan.namespace).await {
         Ok(session) => session.expect("a namespace without condition is open"),
         Err(error) => {
             assert!(matches!(error, SessionError::Corrupt { .. }), "{error:?}");

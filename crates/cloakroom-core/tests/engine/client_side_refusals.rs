@@ -32,8 +32,7 @@ async fn what_a_copy_undoes_is_refused_without_accept_replay() {
         assert!(text.contains("accept_replay()"), "{text}");
     }
     assert!(flight.finish().await.cookies().is_empty());
-    flight.sessions.judge_all(&flight.head);
-    let failures = flight.sessions.end_all().await;
+    let failures = flight.sessions.judge_all(&flight.head).end_all().await;
     assert_eq!(failures.len(), 1);
 }
 

@@ -42,8 +42,14 @@ async fn end_all_ends_what_is_open_and_skips_what_is_closed() {
     let world = three_namespaces();
     let mut browser = with_account_and_cart(&world).await;
     let flight = world.begin(&browser);
-    flight.sessions.judge_all(&flight.head);
-    assert!(flight.sessions.end_all().await.is_empty());
+    assert!(
+        flight
+            .sessions
+            .judge_all(&flight.head)
+            .end_all()
+            .await
+            .is_empty()
+    );
     browser.receive(&flight.finish().await);
     assert_eq!(world.records(), 0);
     assert!(browser.cookie("__Host-cart").is_none());
@@ -55,9 +61,8 @@ async fn end_all_goes_on_when_one_can_not_be_opened() {
     let world = three_namespaces();
     let mut browser = with_account_and_cart(&world).await;
     let flight = world.begin(&browser);
-    flight.sessions.judge_all(&flight.head);
     world.faults.fail_next(Load, Fault::BeforeEffect);
-    let failures = flight.sessions.end_all().await;
+    let failures = flight.sessions.judge_all(&flight.head).end_all().await;
     let names: Vec<_> = failures.iter().map(|(name, _)| name.as_str()).collect();
     assert_eq!(names, [ACCOUNT]);
     browser.receive(&flight.finish().await);

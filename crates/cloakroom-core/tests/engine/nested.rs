@@ -20,18 +20,18 @@ async fn an_inner_layer_sees_the_outer_namespaces_and_the_same_session() {
     let outer = RequestSessions::begin(&world.manager);
     let nested = RequestSessions::begin_inside(&inner(&world), outer.clone()).unwrap();
     assert_eq!(nested.names(), [ACCOUNT, "cart"]);
-    nested.judge_all(&head);
-    let account = nested.open(ACCOUNT).await.unwrap().unwrap();
-    let cart = nested.open("cart").await.unwrap().unwrap();
+    let all = nested.judge_all(&head);
+    let account = all.open(ACCOUNT).await.unwrap().unwrap();
+    let cart = all.open("cart").await.unwrap().unwrap();
     account.insert("k", 1).unwrap();
     cart.insert("item", "book").unwrap();
-    let same = outer.open(ACCOUNT).await.unwrap().unwrap();
+    let same = outer.judge_all(&head).open(ACCOUNT).await.unwrap().unwrap();
     assert_eq!(same.get("k").unwrap(), Some(1));
     assert!(matches!(
-        outer.open("cart").await.unwrap_err(),
+        outer.judge_all(&head).open("cart").await.unwrap_err(),
         SessionError::UnknownNamespace { .. }
     ));
-    assert_eq!(nested.opened(), [ACCOUNT, "cart"]);
+    assert_eq!(all.opened(), [ACCOUNT, "cart"]);
 
     // Each layer commits and sends its own.
     let mut response = Response::new(200);
@@ -56,8 +56,8 @@ async fn end_all_reaches_the_outer_layers() {
     let mut browser = Browser::known_to(&world).await;
     let outer = RequestSessions::begin(&world.manager);
     let nested = RequestSessions::begin_inside(&inner(&world), outer.clone()).unwrap();
-    nested.judge_all(&browser.request());
-    assert!(nested.end_all().await.is_empty());
+    let all = nested.judge_all(&browser.request());
+    assert!(all.end_all().await.is_empty());
     let mut response = Response::new(200);
     for layer in [&nested, &outer] {
         let verdict = layer.commit(Outcome::Success).await;
@@ -73,7 +73,8 @@ async fn an_unknown_namespace_is_an_error_that_lists_all_layers() {
     let world = World::new();
     let outer = RequestSessions::begin(&world.manager);
     let nested = RequestSessions::begin_inside(&inner(&world), outer).unwrap();
-    let error = nested.open("accuont").await.unwrap_err();
+    let all = nested.judge_all(&Browser::new().request());
+    let error = all.open("accuont").await.unwrap_err();
     let text = error.to_string();
     for name in ["accuont", ACCOUNT, "cart"] {
         assert!(text.contains(name), "{text}");

@@ -22,7 +22,13 @@ async fn the_same_session_is_returned_for_the_rest_of_the_request() {
     session.insert("k", 1).unwrap();
     let again = flight.open(ACCOUNT).await;
     assert_eq!(again.get("k").unwrap(), Some(1));
-    let by_name = flight.sessions.open(ACCOUNT).await.unwrap().unwrap();
+    let by_name = flight
+        .sessions
+        .judge_all(&flight.head)
+        .open(ACCOUNT)
+        .await
+        .unwrap()
+        .unwrap();
     assert_eq!(by_name.get("k").unwrap(), Some(1));
     assert_eq!(world.calls(), [Load]);
 }
@@ -73,7 +79,13 @@ async fn a_namespace_whose_condition_does_not_hold_is_closed() {
     let browser = Browser::known_to_over_https(&world).await;
     let plain = world.begin(&browser);
     assert!(plain.try_open(ACCOUNT).await.unwrap().is_none());
-    assert!(!plain.sessions.is_open(ACCOUNT).unwrap());
+    assert!(
+        !plain
+            .sessions
+            .judge_all(&plain.head)
+            .is_open(ACCOUNT)
+            .unwrap()
+    );
     let response = plain.finish().await;
     assert!(
         response
@@ -86,7 +98,13 @@ async fn a_namespace_whose_condition_does_not_hold_is_closed() {
     head.scheme = Scheme::Https;
     let secure = world.begin_with(head);
     assert!(secure.open(ACCOUNT).await.contains("known"));
-    assert!(secure.sessions.is_open(ACCOUNT).unwrap());
+    assert!(
+        secure
+            .sessions
+            .judge_all(&secure.head)
+            .is_open(ACCOUNT)
+            .unwrap()
+    );
 }
 
 impl Browser {
@@ -161,16 +179,6 @@ async fn an_unknown_name_is_an_error_that_lists_the_known_ones() {
 }
 
 #[tokio::test]
-async fn opening_by_name_without_a_judgement_says_what_to_do() {
-    let world = World::new();
-    let flight = world.begin(&Browser::new());
-    let error = flight.sessions.open(ACCOUNT).await.unwrap_err();
-    assert!(matches!(error, SessionError::NoLayer { .. }));
-    flight.sessions.judge_all(&flight.head);
-    assert!(flight.sessions.open(ACCOUNT).await.unwrap().is_some());
-}
-
-#[tokio::test]
 async fn judging_all_loads_nothing() {
     let world = World::build(|builder, store| {
         builder
@@ -179,12 +187,12 @@ async fn judging_all_loads_nothing() {
     });
     let browser = Browser::known_to(&world).await;
     let flight = world.begin(&browser);
-    flight.sessions.judge_all(&flight.head);
+    let all = flight.sessions.judge_all(&flight.head);
     assert_eq!(world.calls(), []);
-    assert!(flight.sessions.opened().is_empty());
-    assert_eq!(flight.sessions.names(), [ACCOUNT, "admin"]);
+    assert!(all.opened().is_empty());
+    assert_eq!(all.names(), [ACCOUNT, "admin"]);
     flight.open(ACCOUNT).await;
-    assert_eq!(flight.sessions.opened(), [ACCOUNT]);
+    assert_eq!(all.opened(), [ACCOUNT]);
 }
 
 #[tokio::test]

@@ -531,9 +531,9 @@ async fn a_nested_layer_has_transports_of_its_own() {
     let sessions = cloakroom_core::RequestSessions::begin(&outer.manager);
     let below =
         cloakroom_core::RequestSessions::begin_inside(&inner.manager, sessions.clone()).unwrap();
-    below.judge_all(&request);
-    insert(&below.open("api").await.unwrap().unwrap());
-    insert(&below.open(ACCOUNT).await.unwrap().unwrap());
+    let all = below.judge_all(&request);
+    insert(&all.open("api").await.unwrap().unwrap());
+    insert(&all.open(ACCOUNT).await.unwrap().unwrap());
     let mut response = Response::new(200);
     for layer in [below, sessions] {
         assert_eq!(

@@ -242,7 +242,12 @@ async fn a_request_is_redirected_to_one_session_however_often_it_is_opened() {
     for task in tasks {
         locations.push(task.await.unwrap());
     }
-    let by_name = flight.sessions.open(ACCOUNT).await.unwrap_err();
+    let by_name = flight
+        .sessions
+        .judge_all(&flight.head)
+        .open(ACCOUNT)
+        .await
+        .unwrap_err();
     assert!(matches!(by_name, SessionError::Redirect { to, .. } if to.location() == locations[0]));
     locations.dedup();
     assert_eq!(locations.len(), 1);
@@ -460,8 +465,14 @@ async fn what_is_ended_and_opened_again_in_one_request_is_not_redirected() {
 async fn ending_all_begins_nothing() {
     let world = world();
     let flight = world.begin_with(get("/"));
-    flight.sessions.judge_all(&flight.head);
-    assert!(flight.sessions.end_all().await.is_empty());
+    assert!(
+        flight
+            .sessions
+            .judge_all(&flight.head)
+            .end_all()
+            .await
+            .is_empty()
+    );
     assert!(flight.try_open(ACCOUNT).await.unwrap().unwrap().is_new());
     flight.finish().await;
     assert!(world.calls().is_empty());

@@ -46,9 +46,9 @@ impl Application {
         head.add_header("cookie", cookie.as_bytes());
         let recording = self.panel.begin(head.clone(), Some(HERE));
         let sessions = RequestSessions::begin_traced(&self.manager, recording.clone());
-        sessions.judge_all(&head);
+        let all = sessions.judge_all(&head);
         if let Some((key, value)) = change {
-            let cart = sessions.open("cart").await.unwrap().unwrap();
+            let cart = all.open("cart").await.unwrap().unwrap();
             cart.insert(key, value).unwrap();
         }
         let _ = sessions.commit(Outcome::of_status(200)).await;

@@ -75,8 +75,8 @@ struct Request {
 impl Request {
     async fn open(manager: &SessionManager, token: Option<&str>) -> Result<Self, SessionError> {
         let sessions = RequestSessions::begin(manager);
-        sessions.judge_all(&RequestCookie::new(COOKIE, token));
-        let session = sessions.open(NAMESPACE).await?;
+        let all = sessions.judge_all(&RequestCookie::new(COOKIE, token));
+        let session = all.open(NAMESPACE).await?;
         let closed = || SessionError::Closed {
             namespace: NAMESPACE.to_owned(),
         };

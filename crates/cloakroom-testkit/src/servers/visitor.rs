@@ -70,8 +70,8 @@ async fn handle(sessions: &RequestSessions, errand: &Errand) -> Result<Option<u6
         Errand::Change(token, value) => (Some(token), Some(*value)),
         Errand::Begin(value) => (None, Some(*value)),
     };
-    sessions.judge_all(&RequestCookie::new(COOKIE, token.map(String::as_str)));
-    let Some(session) = sessions.open(NAMESPACE).await? else {
+    let all = sessions.judge_all(&RequestCookie::new(COOKIE, token.map(String::as_str)));
+    let Some(session) = all.open(NAMESPACE).await? else {
         return Ok(None);
     };
     let held = session.get(KEY)?;

@@ -5,12 +5,12 @@ use axum_core::{
     response::{IntoResponse, Response},
 };
 use bytes::Bytes;
-use cloakroom_core::{Csrf, NamespaceName, SessionError};
-use http::{HeaderValue, StatusCode, header};
+use cloakroom_core::{Csrf, FormError, NamespaceName, SessionError};
 use serde::de::DeserializeOwned;
 
 use crate::{
     axum::{Session, SessionRejection},
+    future::answer,
     head::RequestView,
 };
 
@@ -51,10 +51,7 @@ use crate::{
 ///
 /// let app: Router = Router::new().route("/login", get(form).post(login));
 /// ```
-pub struct CsrfForm<T, N: NamespaceName> {
-    value: T,
-    namespace: PhantomData<fn() -> N>,
-}
+pub struct CsrfForm<T, N: NamespaceName>(T, PhantomData<fn() -> N>);
 
 impl<T, N: NamespaceName> CsrfForm<T, N> {
     /// The form.
@@ -78,7 +75,7 @@ impl<T, N: NamespaceName> CsrfForm<T, N> {
     /// ```
     #[must_use]
     pub fn into_inner(self) -> T {
-        self.value
+        self.0
     }
 }
 
@@ -86,13 +83,13 @@ impl<T, N: NamespaceName> Deref for CsrfForm<T, N> {
     type Target = T;
 
     fn deref(&self) -> &T {
-        &self.value
+        &self.0
     }
 }
 
 impl<T: fmt::Debug, N: NamespaceName> fmt::Debug for CsrfForm<T, N> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("CsrfForm").field(&self.value).finish()
+        f.debug_tuple("CsrfForm").field(&self.0).finish()
     }
 }
 
@@ -106,20 +103,21 @@ where
 
     async fn from_request(request: Request, state: &S) -> Result<Self, CsrfFormRejection> {
         let (mut parts, body) = request.into_parts();
-        let session = Session::<N>::from_request_parts(&mut parts, state).await?;
+        let session = Session::<N>::from_request_parts(&mut parts, state).await;
+        let session = session.map_err(SessionRejection::into_error)?;
         let check = session.csrf().check(&RequestView::from(&parts))?;
         if !Csrf::is_form(&RequestView::from(&parts)) {
-            return Err(CsrfFormRejection::NoForm);
+            return Err(FormError::NotAForm.into());
         }
         let request = Request::from_parts(parts, body);
         let form = Bytes::from_request(request, state).await;
         let form = form.map_err(|rejection| CsrfFormRejection::Body(rejection.into_response()))?;
         check.form(&form)?;
         let value = serde_html_form::from_bytes(&Csrf::without_token(&form));
-        Ok(Self {
-            value: value.map_err(|error| CsrfFormRejection::Fields(error.to_string()))?,
-            namespace: PhantomData,
-        })
+        match value {
+            Ok(value) => Ok(Self(value, PhantomData)),
+            Err(error) => Err(FormError::Fields(error.to_string()).into()),
+        }
     }
 }
 
@@ -128,37 +126,31 @@ where
 #[non_exhaustive]
 pub enum CsrfFormRejection {
     /// The token is missing or not good, or the session can't be had: 403, or as the error says.
-    Session(SessionRejection),
-    /// The body is no form, although the token is good: 415.
-    NoForm,
-    /// The body can't be read, or is larger than axum's limit: as this response says.
+    Session(SessionError),
+    /// The body can't be read, or is too large: the response of axum's own extractors.
     Body(Response),
-    /// The fields do not make the type that was asked for: 422. The text is for logs: it may have
-    /// what the client sent.
-    Fields(String),
-}
-
-impl From<SessionRejection> for CsrfFormRejection {
-    fn from(rejection: SessionRejection) -> Self {
-        Self::Session(rejection)
-    }
+    /// The body is no form, or its fields do not fit.
+    Form(FormError),
 }
 
 impl From<SessionError> for CsrfFormRejection {
     fn from(error: SessionError) -> Self {
-        Self::Session(error.into())
+        Self::Session(error)
+    }
+}
+
+impl From<FormError> for CsrfFormRejection {
+    fn from(error: FormError) -> Self {
+        Self::Form(error)
     }
 }
 
 impl fmt::Display for CsrfFormRejection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Session(rejection) => rejection.fmt(f),
-            Self::NoForm => f.write_str("the body is no form"),
-            Self::Body(response) => {
-                write!(f, "the body can't be read: status {}", response.status())
-            }
-            Self::Fields(error) => write!(f, "the fields do not fit: {error}"),
+            Self::Session(error) => error.fmt(f),
+            Self::Form(error) => error.fmt(f),
+            Self::Body(response) => write!(f, "the body can't be read: {}", response.status()),
         }
     }
 }
@@ -167,17 +159,10 @@ impl std::error::Error for CsrfFormRejection {}
 
 impl IntoResponse for CsrfFormRejection {
     fn into_response(self) -> Response {
-        let (status, message) = match self {
-            Self::Session(rejection) => return rejection.into_response(),
-            Self::Body(response) => return response,
-            Self::NoForm => (StatusCode::UNSUPPORTED_MEDIA_TYPE, "This is no form.\n"),
-            Self::Fields(error) => {
-                tracing::debug!(target: "cloakroom", "the fields of a form do not fit: {error}");
-                let message = "Something is missing in the form, or is not as it should be.\n";
-                (StatusCode::UNPROCESSABLE_ENTITY, message)
-            }
-        };
-        let no_store = [(header::CACHE_CONTROL, HeaderValue::from_static("no-store"))];
-        (status, no_store, message).into_response()
+        match self {
+            Self::Session(error) => answer(&error.respond()),
+            Self::Form(error) => answer(&error.respond()),
+            Self::Body(response) => response,
+        }
     }
 }

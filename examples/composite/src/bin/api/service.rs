@@ -4,7 +4,7 @@ use std::convert::Infallible;
 
 use cloakroom::{
     CsrfLayer, NamespaceName, RequestSessions, RequestView, SessionError, SessionLayer,
-    SessionManager,
+    SessionManager, SessionsHandle,
 };
 use composite::{Account, count, describe};
 use http_body_util::Full;
@@ -38,17 +38,16 @@ async fn answer<B>(request: Request<B>) -> Result<Answer, Infallible> {
 }
 
 /// The sessions of a request, judged and not loaded: what is opened later is loaded then.
-fn sessions<B>(request: &Request<B>) -> Result<RequestSessions, SessionError> {
+fn sessions<B>(request: &Request<B>) -> Result<SessionsHandle, SessionError> {
     let sessions = request.extensions().get::<RequestSessions>();
     let sessions = sessions.ok_or(SessionError::NoLayer {
         hint: "put a SessionLayer around the service",
     })?;
-    sessions.judge_all(&RequestView::from(request));
-    Ok(sessions.clone())
+    Ok(sessions.judge_all(&RequestView::from(request)))
 }
 
 async fn route(
-    sessions: &RequestSessions,
+    sessions: &SessionsHandle,
     method: &Method,
     path: &str,
 ) -> Result<Answer, SessionError> {
