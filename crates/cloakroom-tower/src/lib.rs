@@ -38,9 +38,9 @@ pub use axum::{Session, SessionRejection, Sessions};
 pub use cloakroom_core::{NamespaceName, RequestSessions, Scheme};
 #[cfg(feature = "axum")]
 pub use csrf::{CsrfForm, CsrfFormRejection};
-pub use csrf::{CsrfFuture, CsrfLayer, CsrfService, CsrfTokenLayer, CsrfTokenService};
+pub use csrf::{CsrfLayer, CsrfService, CsrfTokenLayer};
 pub use future::ResponseFuture;
 pub use head::RequestView;
 pub use layer::{SessionLayer, SessionService};
 #[cfg(feature = "panel")]
-pub use panel::{PanelBody, PanelFuture, PanelLayer, PanelService};
+pub use panel::{PanelLayer, PanelService};

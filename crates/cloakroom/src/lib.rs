@@ -102,8 +102,7 @@ pub use cloakroom_tiered::TieredStore;
 pub use cloakroom_tower::{CsrfForm, CsrfFormRejection, Session, SessionRejection, Sessions};
 #[cfg(feature = "tower")]
 pub use cloakroom_tower::{
-    CsrfFuture, CsrfLayer, CsrfService, CsrfTokenLayer, CsrfTokenService, RequestView,
-    SessionLayer, SessionService,
+    CsrfLayer, CsrfService, CsrfTokenLayer, RequestView, SessionLayer, SessionService,
 };
 #[cfg(feature = "panel")]
 pub use cloakroom_tower::{PanelLayer, PanelService};

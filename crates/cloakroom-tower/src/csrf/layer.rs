@@ -1,14 +1,22 @@
 use std::{
+    error::Error,
+    future::{Ready, ready},
+    mem,
     sync::Arc,
     task::{Context, Poll},
 };
 
-use cloakroom_core::{OriginRules, RequestSessions};
+use bytes::Bytes;
+use cloakroom_core::{
+    CsrfRefusal, CsrfTokenRules, OriginRules, RequestSessions, SessionError, UnopenedCheck,
+};
+use futures_util::future::{BoxFuture, Either};
 use http::{Request, Response};
+use http_body::Body;
+use http_body_util::{BodyExt, LengthLimitError, Limited};
 use tower_layer::Layer;
 use tower_service::Service;
 
-use super::CsrfFuture;
 use crate::{future::answer, head::RequestView};
 
 /// Refuses what another site may have made a browser send: 403, no details, and an event.
@@ -45,41 +53,80 @@ use crate::{future::answer, head::RequestView};
 /// ```
 #[derive(Debug, Clone, Default)]
 #[must_use = "a layer does nothing by itself"]
-pub struct CsrfLayer {
-    /// `None` for the plain rules, so that nothing is counted for each request.
-    rules: Option<Arc<OriginRules>>,
+pub struct CsrfLayer<R = OriginRules> {
+    rules: Arc<R>,
 }
+
+/// Asks for a token of a session, besides what [`CsrfLayer`](crate::CsrfLayer) does:
+/// [`CsrfTokenRules`] say which.
+///
+/// It must lie inside the [`SessionLayer`](crate::SessionLayer) that has the namespace; else it
+/// answers 500, and the log says so. It opens the session, which costs a load. A form that was read
+/// for its token is handed on as it was, without trailers.
+///
+/// The request body must be made of bytes (`From<Bytes>`), so that it can be handed on;
+/// `axum::body::Body` and `http_body_util::Full` are. The handlers' service is cloned for a request
+/// that needs a token.
+///
+/// ```
+/// # use cloakroom_core::{Namespace, NamespaceName, SessionManager};
+/// # use cloakroom_memory::MemoryStore;
+/// # use cloakroom_tower::*;
+/// use axum::{Router, routing::get};
+/// use cloakroom_core::OriginRules;
+///
+/// struct Account;
+/// impl NamespaceName for Account {
+///     const NAME: &'static str = "account";
+/// }
+///
+/// async fn form(account: Session<Account>) -> Result<String, SessionRejection> {
+///     Ok(account.csrf().open_form("/password")? + "<input name=password></form>")
+/// }
+///
+/// async fn set() -> &'static str {
+///     "Your password was changed."
+/// }
+///
+/// # let account = Namespace::new("account", MemoryStore::new());
+/// # let manager = SessionManager::builder().namespace(account).build()?;
+/// let rules = OriginRules::new().require_token(Account::NAME);
+/// let app: Router = Router::new()
+///     .route("/password", get(form).post(set))
+///     .layer(CsrfTokenLayer::from(rules))
+///     .layer(SessionLayer::new(manager)); // outside, since the token is the session's
+/// # Ok::<(), cloakroom_core::ConfigError>(())
+/// ```
+pub type CsrfTokenLayer = CsrfLayer<CsrfTokenRules>;
 
 impl CsrfLayer {
     /// The layer with the plain rules: nobody is trusted, and nothing let past.
-    pub const fn new() -> Self {
-        Self { rules: None }
+    pub fn new() -> Self {
+        Self::default()
     }
 }
 
-impl From<OriginRules> for CsrfLayer {
-    fn from(rules: OriginRules) -> Self {
-        let rules = Some(Arc::new(rules));
+impl<R> From<R> for CsrfLayer<R> {
+    fn from(rules: R) -> Self {
+        let rules = Arc::new(rules);
         Self { rules }
     }
 }
 
-impl<S> Layer<S> for CsrfLayer {
-    type Service = CsrfService<S>;
+impl<S, R> Layer<S> for CsrfLayer<R> {
+    type Service = CsrfService<S, R>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        CsrfService {
-            inner,
-            rules: self.rules.clone(),
-        }
+        let rules = Arc::clone(&self.rules);
+        CsrfService { inner, rules }
     }
 }
 
-/// The service that [`CsrfLayer`] makes.
+/// What a [`CsrfLayer`] or a [`CsrfTokenLayer`] makes of a service.
 #[derive(Debug, Clone)]
-pub struct CsrfService<S> {
+pub struct CsrfService<S, R = OriginRules> {
     inner: S,
-    rules: Option<Arc<OriginRules>>,
+    rules: Arc<R>,
 }
 
 impl<S, B, R> Service<Request<B>> for CsrfService<S>
@@ -89,19 +136,73 @@ where
 {
     type Response = Response<R>;
     type Error = S::Error;
-    type Future = CsrfFuture<S::Future, R, S::Error>;
+    type Future = Either<S::Future, Ready<Result<Response<R>, S::Error>>>;
 
     fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
         self.inner.poll_ready(context)
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
-        const PLAIN: &OriginRules = &OriginRules::new();
-        let rules = self.rules.as_deref().unwrap_or(PLAIN);
         let sessions = request.extensions().get::<RequestSessions>();
-        match rules.check(&RequestView::from(&request), sessions) {
-            Ok(_) => CsrfFuture::passed(self.inner.call(request)),
-            Err(refused) => CsrfFuture::refused(answer(&refused)),
+        match self.rules.check(&RequestView::from(&request), sessions) {
+            Ok(_) => Either::Left(self.inner.call(request)),
+            Err(refused) => Either::Right(ready(Ok(answer(&refused)))),
         }
     }
+}
+
+impl<S, B, R> Service<Request<B>> for CsrfService<S, CsrfTokenRules>
+where
+    S: Service<Request<B>, Response = Response<R>> + Clone + Send + 'static,
+    S::Future: Send,
+    S::Error: Send,
+    B: Body<Data: Send, Error: Into<Box<dyn Error + Send + Sync>>> + From<Bytes> + Send + 'static,
+    R: From<&'static str> + Send + 'static,
+{
+    type Response = Response<R>;
+    type Error = S::Error;
+    type Future = Either<S::Future, BoxFuture<'static, Result<Response<R>, S::Error>>>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.inner.poll_ready(context)
+    }
+
+    fn call(&mut self, request: Request<B>) -> Self::Future {
+        let sessions = request.extensions().get::<RequestSessions>();
+        let check = match self.rules.check(&RequestView::from(&request), sessions) {
+            Ok(None) => return Either::Left(self.inner.call(request)),
+            Ok(Some(check)) => check,
+            Err(refused) => return Either::Right(Box::pin(ready(Ok(answer(&refused))))),
+        };
+        // The one that is ready takes the request; its clone waits for the next.
+        let clone = self.inner.clone();
+        let mut inner = mem::replace(&mut self.inner, clone);
+        Either::Right(Box::pin(async move {
+            match verify(check, request).await {
+                Ok(request) => inner.call(request).await,
+                Err(error) => Ok(answer(&error.respond())),
+            }
+        }))
+    }
+}
+
+/// The request, with its form as it came.
+async fn verify<B>(check: UnopenedCheck, request: Request<B>) -> Result<Request<B>, SessionError>
+where
+    B: Body<Error: Into<Box<dyn Error + Send + Sync>>> + From<Bytes>,
+{
+    let check = check.open().await?;
+    let Some(limit) = check.needs_body() else {
+        return Ok(request);
+    };
+    let (parts, body) = request.into_parts();
+    let form = Limited::new(body, limit).collect().await.map_err(|error| {
+        check.refuse(match error.is::<LengthLimitError>() {
+            true => CsrfRefusal::BodyTooLarge,
+            false => CsrfRefusal::UnreadableBody,
+        })
+    })?;
+    let form = form.to_bytes();
+    check.form(&form)?;
+    Ok(Request::from_parts(parts, B::from(form)))
 }

@@ -1,20 +1,25 @@
 use std::{
+    error::Error,
     fmt,
     net::{IpAddr, SocketAddr},
     sync::{Arc, atomic::Ordering},
     task::{Context, Poll},
 };
 
-use axum::extract::ConnectInfo;
+use axum::{
+    body::{Body, to_bytes},
+    extract::ConnectInfo,
+};
 use bytes::Bytes;
-use cloakroom_core::RequestHead;
-use cloakroom_panel::{KeptHead, Panel};
-use http::{Extensions, Request, Response};
-use http_body::Body;
+use cloakroom_panel::{
+    KeptHead, LARGEST_BODY, Panel, PanelBody, PanelRequest, Recording, RequestEnd, respond,
+};
+use futures_util::{FutureExt, TryFutureExt, future::BoxFuture};
+use http::{Extensions, HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode};
 use tower_layer::Layer;
 use tower_service::Service;
 
-use super::{IS_IN_USE, PanelBody, PanelFuture, Recorded, answer::answer};
+use super::{IS_IN_USE, button::add_button};
 use crate::head::RequestView;
 
 /// Says whose connection a request came by.
@@ -63,10 +68,8 @@ impl PanelLayer {
     #[must_use]
     pub fn new(panel: Panel) -> Self {
         IS_IN_USE.store(true, Ordering::Relaxed);
-        Self {
-            panel,
-            peer: Arc::new(connect_info),
-        }
+        let peer: Peer = Arc::new(connect_info);
+        Self { panel, peer }
     }
 
     /// Says whose connection a request came by, where it is no `ConnectInfo<SocketAddr>` that
@@ -89,10 +92,8 @@ impl PanelLayer {
         self,
         peer: impl Fn(&Extensions) -> Option<IpAddr> + Send + Sync + 'static,
     ) -> Self {
-        Self {
-            peer: Arc::new(peer),
-            ..self
-        }
+        let peer: Peer = Arc::new(peer);
+        Self { peer, ..self }
     }
 }
 
@@ -113,14 +114,12 @@ impl<S> Layer<S> for PanelLayer {
     type Service = PanelService<S>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        PanelService {
-            inner,
-            layer: self.clone(),
-        }
+        let layer = self.clone();
+        PanelService { inner, layer }
     }
 }
 
-/// The service that [`PanelLayer`] makes.
+/// What a [`PanelLayer`] makes of a service.
 #[derive(Debug, Clone)]
 pub struct PanelService<S> {
     inner: S,
@@ -130,13 +129,14 @@ pub struct PanelService<S> {
 impl<S, B, R> Service<Request<B>> for PanelService<S>
 where
     S: Service<Request<B>, Response = Response<R>>,
-    B: Body + Send + 'static,
-    B::Data: Send,
-    R: Body<Data = Bytes> + Unpin + 'static,
+    S::Future: Send + 'static,
+    S::Error: 'static,
+    B: http_body::Body<Data = Bytes, Error: Into<Box<dyn Error + Send + Sync>>> + Send + 'static,
+    R: http_body::Body<Data = Bytes, Error: Into<Box<dyn Error + Send + Sync>>> + Send + 'static,
 {
-    type Response = Response<PanelBody<R>>;
+    type Response = Response<Body>;
     type Error = S::Error;
-    type Future = PanelFuture<S::Future, R>;
+    type Future = BoxFuture<'static, Result<Response<Body>, S::Error>>;
 
     fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
         self.inner.poll_ready(context)
@@ -144,32 +144,68 @@ where
 
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
         let panel = &self.layer.panel;
+        if request.extensions().get::<Arc<Recording>>().is_some() {
+            // A panel outside of this one records it.
+            return self
+                .inner
+                .call(request)
+                .map_ok(|r| r.map(Body::new))
+                .boxed();
+        }
         let peer = (self.layer.peer)(request.extensions());
-        if request.extensions().get::<Recorded>().is_some() {
-            // A panel around this one has it.
-            return PanelFuture::passed(self.inner.call(request));
-        }
         if panel.owns(request.uri().path()) {
-            return PanelFuture::answering(answer(panel.clone(), peer, request));
+            return answer(panel.clone(), peer, request).map(Ok).boxed();
         }
-        let view = RequestView::from(&request);
-        let is_admitted = panel.admits(&view, peer);
-        let recording = panel.begin(kept(&request), peer);
-        request.extensions_mut().insert(Recorded(recording.clone()));
-        let panel = is_admitted.then(|| panel.clone());
-        PanelFuture::recorded(self.inner.call(request), recording, panel)
+        let head = RequestView::from(&request);
+        let recording = panel.begin(KeptHead::of(&head, named(request.headers())), peer);
+        let guard = recording.guard();
+        request.extensions_mut().insert(Arc::clone(&recording));
+        let handling = self.inner.call(request);
+        Box::pin(async move {
+            let _guard = guard;
+            let failed = |_: &S::Error| recording.end(RequestEnd::Failed);
+            let response = handling.await.inspect_err(failed)?;
+            let header = |name: &str| Some(response.headers().get(name)?.as_bytes());
+            recording.answered(response.status().as_u16(), header);
+            Ok(add_button(&recording, response.map(Body::new)))
+        })
     }
 }
 
-/// The head, as conditions see it.
-fn kept<B>(request: &Request<B>) -> KeptHead {
-    let view = RequestView::from(request);
-    let mut head = KeptHead::new(view.method(), view.path(), view.query(), view.scheme());
-    view.header("host", &mut |value| head.add_header("host", value));
-    for (name, value) in request.headers() {
-        if *name != http::header::HOST {
-            head.add_header(name.as_str(), value.as_bytes());
+async fn answer<B>(panel: Panel, peer: Option<IpAddr>, request: Request<B>) -> Response<Body>
+where
+    B: http_body::Body<Data = Bytes, Error: Into<Box<dyn Error + Send + Sync>>> + Send + 'static,
+{
+    let (parts, body) = request.into_parts();
+    let body = to_bytes(Body::new(body), LARGEST_BODY).await.ok();
+    let answering = respond(
+        &panel,
+        &PanelRequest {
+            head: &RequestView::from(&parts),
+            peer,
+            body: body.as_deref(),
+        },
+    );
+    let answered = answering.await;
+    let mut response = Response::new(match answered.body {
+        PanelBody::Full(text) => Body::from(text),
+        PanelBody::Feed(feed) => Body::from_stream(feed),
+    });
+    *response.status_mut() = StatusCode::from_u16(answered.status).unwrap_or_default();
+    set(response.headers_mut(), answered.headers);
+    response
+}
+
+/// The headers, by their names.
+pub(super) fn named(headers: &HeaderMap) -> impl Iterator<Item = (&str, &[u8])> {
+    let headers = headers.iter();
+    headers.map(|(name, value)| (name.as_str(), value.as_bytes()))
+}
+
+pub(super) fn set(headers: &mut HeaderMap, values: Vec<(&'static str, String)>) {
+    for (name, value) in values {
+        if let Ok(value) = HeaderValue::try_from(value) {
+            headers.insert(HeaderName::from_static(name), value);
         }
     }
-    head
 }
