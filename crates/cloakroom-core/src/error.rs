@@ -3,7 +3,10 @@ use std::{convert::Infallible, error::Error, fmt};
 use cloakroom_store::{InvalidSubject, StoreError};
 
 use crate::{
-    codec::CodecError, csrf::CsrfRefusal, random::RandomError, transport::SessionRedirect,
+    codec::CodecError,
+    csrf::{CsrfRefusal, FormError},
+    random::RandomError,
+    transport::SessionRedirect,
 };
 
 /// What goes wrong in a handler that uses sessions.
@@ -103,6 +106,8 @@ pub enum SessionError {
         /// Why it is refused.
         refusal: CsrfRefusal,
     },
+    /// The fields of a form can't be had, whatever its token.
+    Form(FormError),
     /// The request's address has no session, and it is to have one: the client is to be
     /// redirected. Only of a namespace whose sessions travel in the query string.
     Redirect {
@@ -137,6 +142,7 @@ impl SessionError {
             Self::Redirect { .. } => 302,
             Self::Closed { .. } => 403,
             Self::Csrf { refusal, .. } => refusal.status(),
+            Self::Form(error) => error.status(),
             Self::Ended { .. } | Self::Conflict { .. } => 409,
             Self::TooLarge { .. } => 413,
             Self::Store(_) | Self::Random(_) => 503,
@@ -236,6 +242,7 @@ impl fmt::Display for SessionError {
                 f,
                 "the request has no session {namespace:?} in its address: redirect it"
             ),
+            Self::Form(error) => fmt::Display::fmt(error, f),
             Self::InvalidSubject(error) => fmt::Display::fmt(error, f),
             Self::Random(error) => fmt::Display::fmt(error, f),
             Self::Panicked { key } => write!(f, "an update of {key:?} panicked when it ran again"),
@@ -252,6 +259,12 @@ impl Error for SessionError {
             Self::Random(error) => error.source(),
             _ => None,
         }
+    }
+}
+
+impl From<FormError> for SessionError {
+    fn from(error: FormError) -> Self {
+        Self::Form(error)
     }
 }
 

@@ -2,7 +2,7 @@ use std::{borrow::Cow, error::Error};
 
 use crate::{
     commit::Verdict,
-    csrf::{CsrfRefusal, FormError},
+    csrf::CsrfRefusal,
     error::SessionError,
     head::{ResponseHead, ResponseHeader},
     transport::SessionRedirect,
@@ -39,8 +39,7 @@ impl ErrorResponse {
     }
 
     /// The response of an integration that is set up wrongly. The log is to say how.
-    #[must_use]
-    pub const fn misconfigured() -> Self {
+    pub(crate) const fn misconfigured() -> Self {
         let message = "The session configuration is wrong; the log says how.\n";
         Self::new(500, message)
     }
@@ -99,6 +98,7 @@ impl SessionError {
         }
         let message = match self {
             Self::Csrf { refusal, .. } => return refusal.respond(),
+            Self::Form(error) => error.message(),
             Self::Redirect { .. } => "",
             _ => match self.status() {
                 403 => "This is not available here.\n",
@@ -151,21 +151,6 @@ impl CsrfRefusal {
         let mut response = ErrorResponse::new(self.status(), message);
         response.refusal = Some(self);
         response
-    }
-}
-
-impl FormError {
-    /// What the client is told: 415 for a body that is no form, 422 for fields that do not fit.
-    #[must_use]
-    pub fn respond(&self) -> ErrorResponse {
-        tracing::debug!(target: "cloakroom", "{self}");
-        match self {
-            Self::NotAForm => ErrorResponse::new(415, "This is no form.\n"),
-            Self::Fields(_) => ErrorResponse::new(
-                422,
-                "Something is missing in the form, or is not as it should be.\n",
-            ),
-        }
     }
 }
 

@@ -12,6 +12,7 @@ use crate::{
     commit::{Commit, Outcome},
     csrf::CsrfRefusal,
     error::{ConfigError, SessionError},
+    error_response::ErrorResponse,
     event::EventKind,
     head::{RequestHead, ResponseHead, ResponseHeader, forbid_storing, vary_on_cookie},
     manager::SessionManager,
@@ -133,6 +134,39 @@ impl RequestSessions {
         }
         let trace = outer.0.trace.clone();
         Ok(Self::with_outer(manager, Some(outer), trace))
+    }
+
+    /// What a layer begins with: inside of another, if the request has come through one, and heard
+    /// by a tracer, if there is one.
+    ///
+    /// # Errors
+    /// The response to give when this layer and an outer one have a namespace of one name, or one
+    /// cookie. The log says which.
+    ///
+    /// ```
+    /// # use {cloakroom_core::*, cloakroom_memory::MemoryStore};
+    /// # let cart = Namespace::new("cart", MemoryStore::new());
+    /// # let manager = SessionManager::builder().namespace(cart).build()?;
+    /// let outer = RequestSessions::enter(&manager, None, None).unwrap();
+    /// let refused = RequestSessions::enter(&manager, Some(outer), None).unwrap_err();
+    /// assert_eq!(refused.status(), 500);
+    /// # Ok::<(), ConfigError>(())
+    /// ```
+    pub fn enter(
+        manager: &SessionManager,
+        outer: Option<Self>,
+        tracer: Option<Arc<dyn Tracer>>,
+    ) -> Result<Self, ErrorResponse> {
+        let Some(outer) = outer else {
+            return Ok(match tracer {
+                Some(tracer) => Self::begin_traced(manager, tracer),
+                None => Self::begin(manager),
+            });
+        };
+        Self::begin_inside(manager, outer).map_err(|error| {
+            tracing::error!(target: "cloakroom", "an inner session layer is refused: {error}");
+            ErrorResponse::misconfigured()
+        })
     }
 
     fn with_outer(manager: &SessionManager, outer: Option<Self>, trace: Trace) -> Self {

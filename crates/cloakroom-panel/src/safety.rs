@@ -59,8 +59,8 @@ impl Refusal {
         match self {
             Self::UnknownPeer => {
                 "The session panel does not know whose connection this is. With axum, serve \
-                 app.into_make_service_with_connect_info::<SocketAddr>(); elsewhere give the panel's \
-                 layer a function that knows, with peer(..)."
+                 app.into_make_service_with_connect_info::<SocketAddr>(); elsewhere on tower put the \
+                 connection's SocketAddr into the request's extensions."
             }
             Self::ForeignPeer => {
                 "The session panel is shown to this machine alone. Open it from here, or allow the \

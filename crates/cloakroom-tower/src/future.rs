@@ -21,7 +21,7 @@ pin_project! {
     pub struct ResponseFuture<F, R, E> {
         #[pin]
         stage: Stage<F, R, E>,
-        sessions: Option<RequestSessions>,
+        sessions: RequestSessions,
     }
 }
 
@@ -41,18 +41,8 @@ type Handled<R, E> = Result<Result<Response<R>, E>, Box<dyn Any + Send>>;
 
 impl<F, R, E> ResponseFuture<F, R, E> {
     pub(crate) fn new(inner: F, sessions: RequestSessions) -> Self {
-        Self {
-            stage: Stage::Handling { inner },
-            sessions: Some(sessions),
-        }
-    }
-
-    /// Answers 500: the configuration is wrong, and the log says how.
-    pub(crate) fn refused() -> Self {
-        Self {
-            stage: Stage::Done,
-            sessions: None,
-        }
+        let stage = Stage::Handling { inner };
+        Self { stage, sessions }
     }
 }
 
@@ -65,9 +55,7 @@ where
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let mut this = self.project();
-        let Some(sessions) = this.sessions else {
-            return Poll::Ready(Ok(answer(&ErrorResponse::misconfigured())));
-        };
+        let sessions = this.sessions;
         if let StageProjection::Handling { inner } = this.stage.as_mut().project() {
             let polled = catch_unwind(AssertUnwindSafe(|| inner.poll(context)));
             let handled = match polled {

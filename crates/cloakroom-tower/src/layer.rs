@@ -1,11 +1,19 @@
-use std::task::{Context, Poll};
+use std::{
+    future::{Ready, ready},
+    sync::Arc,
+    task::{Context, Poll},
+};
 
-use cloakroom_core::{RequestSessions, SessionManager};
-use http::{Extensions, Request, Response};
+use cloakroom_core::{RequestSessions, SessionManager, Tracer};
+use futures_util::future::Either;
+use http::{Request, Response};
 use tower_layer::Layer;
 use tower_service::Service;
 
-use crate::{future::ResponseFuture, head::OriginalPath};
+use crate::{
+    future::{ResponseFuture, answer},
+    head::OriginalPath,
+};
 
 /// Gives each request its sessions, and commits them with the response.
 ///
@@ -93,42 +101,26 @@ where
 {
     type Response = Response<R>;
     type Error = S::Error;
-    type Future = ResponseFuture<S::Future, R, S::Error>;
+    type Future =
+        Either<ResponseFuture<S::Future, R, S::Error>, Ready<Result<Response<R>, S::Error>>>;
 
     fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
         self.inner.poll_ready(context)
     }
 
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
-        let sessions = match request.extensions().get::<RequestSessions>() {
-            None => begin(&self.manager, request.extensions()),
-            Some(outer) => match RequestSessions::begin_inside(&self.manager, outer.clone()) {
-                Ok(sessions) => sessions,
-                Err(error) => {
-                    let path = request.uri().path();
-                    tracing::error!(target: "cloakroom", path, "an inner session layer is refused: {error}");
-                    return ResponseFuture::refused();
-                }
-            },
+        let extensions = request.extensions();
+        let outer = extensions.get::<RequestSessions>().cloned();
+        let tracer = extensions.get::<Arc<dyn Tracer>>().cloned();
+        let sessions = match RequestSessions::enter(&self.manager, outer, tracer) {
+            Ok(sessions) => sessions,
+            Err(refused) => return Either::Right(ready(Ok(answer(&refused)))),
         };
         if self.manager.may_redirect() {
             let path = OriginalPath(request.uri().clone());
             request.extensions_mut().get_or_insert_with(|| path);
         }
         request.extensions_mut().insert(sessions.clone());
-        ResponseFuture::new(self.inner.call(request), sessions)
+        Either::Left(ResponseFuture::new(self.inner.call(request), sessions))
     }
-}
-
-#[cfg(feature = "panel")]
-fn begin(manager: &SessionManager, extensions: &Extensions) -> RequestSessions {
-    match crate::panel::tracer(extensions) {
-        Some(tracer) => RequestSessions::begin_traced(manager, tracer),
-        None => RequestSessions::begin(manager),
-    }
-}
-
-#[cfg(not(feature = "panel"))]
-fn begin(manager: &SessionManager, _: &Extensions) -> RequestSessions {
-    RequestSessions::begin(manager)
 }

@@ -37,7 +37,7 @@ mod panel;
 pub use axum::{Session, SessionRejection, Sessions};
 pub use cloakroom_core::{NamespaceName, RequestSessions, Scheme};
 #[cfg(feature = "axum")]
-pub use csrf::{CsrfForm, CsrfFormRejection};
+pub use csrf::CsrfForm;
 pub use csrf::{CsrfLayer, CsrfService, CsrfTokenLayer};
 pub use future::ResponseFuture;
 pub use head::RequestView;

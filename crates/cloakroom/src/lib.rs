@@ -99,7 +99,7 @@ pub use cloakroom_sqlite::SqliteStore;
 #[cfg(feature = "tiered")]
 pub use cloakroom_tiered::TieredStore;
 #[cfg(feature = "axum")]
-pub use cloakroom_tower::{CsrfForm, CsrfFormRejection, Session, SessionRejection, Sessions};
+pub use cloakroom_tower::{CsrfForm, Session, SessionRejection, Sessions};
 #[cfg(feature = "tower")]
 pub use cloakroom_tower::{
     CsrfLayer, CsrfService, CsrfTokenLayer, RequestView, SessionLayer, SessionService,

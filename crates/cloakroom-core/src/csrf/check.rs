@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{
     CsrfRefusal,
-    form::{Presented, is_form, token_of_form, without_token},
+    form::{FormError, Presented, is_form, token_of_form, without_token},
     origin::{OriginRules, OriginVerdict},
 };
 use crate::{
@@ -324,6 +324,16 @@ impl CsrfCheck {
         }
     }
 
+    /// The same, and gives the form without the field that has the token: the others as they were
+    /// sent.
+    ///
+    /// # Errors
+    /// [`SessionError::Csrf`].
+    pub fn fields(&self, form: &[u8]) -> Result<Vec<u8>, SessionError> {
+        self.form(form)?;
+        Ok(without_token(form))
+    }
+
     /// The error for a body that can't be read, and an event.
     #[must_use]
     pub fn refuse(&self, refusal: CsrfRefusal) -> SessionError {
@@ -344,42 +354,29 @@ impl CsrfCheck {
 }
 
 impl Csrf<'_> {
-    /// Begins the check of a request that is to have a token of this session, in the header
-    /// `X-CSRF-Token` or as the field `csrf_token` of a form. For integrations, which read the
-    /// body by their framework's limits.
+    /// Begins the check of a form that is to have a token of this session, in the header
+    /// `X-CSRF-Token` or as the field `csrf_token`. For integrations, which read the body by their
+    /// framework's limits.
     ///
     /// # Errors
-    /// [`SessionError::Csrf`] when the token of the header is not good, or there can be none.
+    /// [`SessionError::Csrf`] when the token of the header is not good, or there can be none, and
+    /// [`SessionError::Form`] when it is good and the body is no form.
     ///
     /// ```
     /// # mod doc { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/docs/browser.rs")); }
     /// # doc::example(async |session, browser| {
     /// # let request = doc::Request::default();
-    /// assert!(session.csrf().check(&request).is_err()); // it has neither
+    /// assert!(session.csrf().check_form(&request).is_err()); // it has no token
     /// # Ok(())
     /// # });
     /// ```
-    pub fn check(self, head: &dyn RequestHead) -> Result<CsrfCheck, SessionError> {
+    pub fn check_form(self, head: &dyn RequestHead) -> Result<CsrfCheck, SessionError> {
         let presented = Presented::read(head, Self::HEADER);
         let action = self.named_action().map(str::to_owned);
-        CsrfCheck::new(self.session().clone(), action, presented, usize::MAX)
-    }
-
-    /// Whether a request's body is a form whose fields can be read.
-    #[must_use]
-    pub fn is_form(head: &dyn RequestHead) -> bool {
-        is_form(head)
-    }
-
-    /// A form without the field that has the token: the others as they were sent.
-    ///
-    /// ```
-    /// use cloakroom_core::Csrf;
-    /// let form = b"name=Ada&csrf_token=abc&drink=tea";
-    /// assert_eq!(Csrf::without_token(form), b"name=Ada&drink=tea");
-    /// ```
-    #[must_use]
-    pub fn without_token(form: &[u8]) -> Vec<u8> {
-        without_token(form)
+        let check = CsrfCheck::new(self.session().clone(), action, presented, usize::MAX)?;
+        match is_form(head) {
+            true => Ok(check),
+            false => Err(FormError::NotAForm.into()),
+        }
     }
 }

@@ -6,26 +6,69 @@ use super::CsrfRefusal;
 use crate::{head::RequestHead, session::Csrf};
 
 /// Why the fields of a form can't be had, whatever its token.
-///
-/// ```
-/// use cloakroom_core::FormError;
-/// assert_eq!(FormError::NotAForm.respond().status(), 415);
-/// assert_eq!(FormError::Fields("missing field `name`".to_owned()).respond().status(), 422);
-/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum FormError {
     /// The body is no `application/x-www-form-urlencoded`.
     NotAForm,
+    /// It has more bytes than the framework reads.
+    TooLarge,
+    /// It can't be read: the client has left, or sends what is no body.
+    Unreadable,
     /// A field is missing, or has a value that does not fit. The text is the decoder's; it may
     /// repeat what the client sent.
     Fields(String),
+}
+
+impl FormError {
+    /// Why a framework reads no body, by the status that it answers with.
+    ///
+    /// ```
+    /// use cloakroom_core::FormError;
+    /// assert_eq!(FormError::of_body(413), FormError::TooLarge);
+    /// assert_eq!(FormError::of_body(400), FormError::Unreadable);
+    /// ```
+    #[must_use]
+    pub const fn of_body(status: u16) -> Self {
+        match status {
+            413 => Self::TooLarge,
+            _ => Self::Unreadable,
+        }
+    }
+
+    /// The HTTP status: 415, 413, 400 or 422.
+    ///
+    /// ```
+    /// use cloakroom_core::FormError;
+    /// assert_eq!(FormError::NotAForm.status(), 415);
+    /// assert_eq!(FormError::Fields("missing field `name`".to_owned()).status(), 422);
+    /// ```
+    #[must_use]
+    pub const fn status(&self) -> u16 {
+        match self {
+            Self::NotAForm => 415,
+            Self::TooLarge => 413,
+            Self::Unreadable => 400,
+            Self::Fields(_) => 422,
+        }
+    }
+
+    pub(crate) const fn message(&self) -> &'static str {
+        match self {
+            Self::NotAForm => "This is no form.\n",
+            Self::TooLarge => "The request is too large.\n",
+            Self::Unreadable => "The request is incomplete.\n",
+            Self::Fields(_) => "Something is missing in the form, or is not as it should be.\n",
+        }
+    }
 }
 
 impl fmt::Display for FormError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NotAForm => f.write_str("the body is no form"),
+            Self::TooLarge => f.write_str("the form has more bytes than are read"),
+            Self::Unreadable => f.write_str("the form can't be read"),
             Self::Fields(error) => write!(f, "the fields do not fit: {error}"),
         }
     }

@@ -1,7 +1,7 @@
 //! What a client is told of an error: a status and a sentence, the same from every integration.
 
 use cloakroom_core::{
-    CsrfRefusal, ErrorResponse, Outcome, ResponseHeader, SessionError, Transport,
+    CsrfRefusal, ErrorResponse, FormError, Outcome, ResponseHeader, SessionError, Transport,
 };
 use cloakroom_testkit::Fault;
 
@@ -40,6 +40,10 @@ async fn it_has_a_status_and_no_details() {
         (refused(CsrfRefusal::WrongToken), 403),
         (refused(CsrfRefusal::BodyTooLarge), 413),
         (refused(CsrfRefusal::UnreadableBody), 400),
+        (FormError::NotAForm.into(), 415),
+        (FormError::TooLarge.into(), 413),
+        (FormError::Unreadable.into(), 400),
+        (FormError::Fields("cart: no number".to_owned()).into(), 422),
     ] {
         let response = error.respond();
         assert_eq!(response.status(), status, "{error}");
@@ -65,7 +69,9 @@ async fn why_it_was_refused_is_for_layers_alone() {
     for refusal in [CsrfRefusal::NoToken, CsrfRefusal::BodyTooLarge] {
         assert_eq!(refused(refusal).respond().refusal(), Some(refusal));
     }
-    assert_eq!(ErrorResponse::misconfigured().refusal(), None);
+    let hint = "add the layer";
+    let no_layer = SessionError::NoLayer { hint };
+    assert_eq!(no_layer.respond().refusal(), None);
 }
 
 #[tokio::test]

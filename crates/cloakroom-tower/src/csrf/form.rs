@@ -1,16 +1,12 @@
 use std::{fmt, marker::PhantomData, ops::Deref};
 
-use axum_core::{
-    extract::{FromRequest, FromRequestParts, Request},
-    response::{IntoResponse, Response},
-};
+use axum_core::extract::{FromRequest, FromRequestParts, Request, rejection::BytesRejection};
 use bytes::Bytes;
-use cloakroom_core::{Csrf, FormError, NamespaceName, SessionError};
+use cloakroom_core::{FormError, NamespaceName, SessionError};
 use serde::de::DeserializeOwned;
 
 use crate::{
     axum::{Session, SessionRejection},
-    future::answer,
     head::RequestView,
 };
 
@@ -21,7 +17,8 @@ use crate::{
 /// The field is taken out before the others become a `T`. A field that comes several times can be a
 /// `Vec`. The query string is never read, whatever the method.
 ///
-/// The body is limited by axum's `DefaultBodyLimit`, 2 MB unless it is set.
+/// The body is limited by axum's `DefaultBodyLimit`, 2 MB unless it is set: 413. What is no form is
+/// answered 415, and fields that do not make a `T` 422, with no word of which.
 ///
 /// ```
 /// # use cloakroom_tower::{CsrfForm, NamespaceName, Session, SessionRejection};
@@ -99,70 +96,19 @@ where
     T: DeserializeOwned,
     N: NamespaceName,
 {
-    type Rejection = CsrfFormRejection;
+    type Rejection = SessionRejection;
 
-    async fn from_request(request: Request, state: &S) -> Result<Self, CsrfFormRejection> {
+    async fn from_request(request: Request, state: &S) -> Result<Self, SessionRejection> {
         let (mut parts, body) = request.into_parts();
-        let session = Session::<N>::from_request_parts(&mut parts, state).await;
-        let session = session.map_err(SessionRejection::into_error)?;
-        let check = session.csrf().check(&RequestView::from(&parts))?;
-        if !Csrf::is_form(&RequestView::from(&parts)) {
-            return Err(FormError::NotAForm.into());
-        }
+        let session = Session::<N>::from_request_parts(&mut parts, state).await?;
+        let check = session.csrf().check_form(&RequestView::from(&parts))?;
         let request = Request::from_parts(parts, body);
         let form = Bytes::from_request(request, state).await;
-        let form = form.map_err(|rejection| CsrfFormRejection::Body(rejection.into_response()))?;
-        check.form(&form)?;
-        let value = serde_html_form::from_bytes(&Csrf::without_token(&form));
-        match value {
+        let unread = |error: BytesRejection| FormError::of_body(error.status().as_u16());
+        let fields = check.fields(&form.map_err(unread).map_err(SessionError::from)?)?;
+        match serde_html_form::from_bytes(&fields) {
             Ok(value) => Ok(Self(value, PhantomData)),
-            Err(error) => Err(FormError::Fields(error.to_string()).into()),
-        }
-    }
-}
-
-/// Why there is no [`CsrfForm`]. As a response it tells the client no details.
-#[derive(Debug)]
-#[non_exhaustive]
-pub enum CsrfFormRejection {
-    /// The token is missing or not good, or the session can't be had: 403, or as the error says.
-    Session(SessionError),
-    /// The body can't be read, or is too large: the response of axum's own extractors.
-    Body(Response),
-    /// The body is no form, or its fields do not fit.
-    Form(FormError),
-}
-
-impl From<SessionError> for CsrfFormRejection {
-    fn from(error: SessionError) -> Self {
-        Self::Session(error)
-    }
-}
-
-impl From<FormError> for CsrfFormRejection {
-    fn from(error: FormError) -> Self {
-        Self::Form(error)
-    }
-}
-
-impl fmt::Display for CsrfFormRejection {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Session(error) => error.fmt(f),
-            Self::Form(error) => error.fmt(f),
-            Self::Body(response) => write!(f, "the body can't be read: {}", response.status()),
-        }
-    }
-}
-
-impl std::error::Error for CsrfFormRejection {}
-
-impl IntoResponse for CsrfFormRejection {
-    fn into_response(self) -> Response {
-        match self {
-            Self::Session(error) => answer(&error.respond()),
-            Self::Form(error) => answer(&error.respond()),
-            Self::Body(response) => response,
+            Err(error) => Err(SessionError::from(FormError::Fields(error.to_string())).into()),
         }
     }
 }

@@ -5,5 +5,5 @@ mod form;
 mod layer;
 
 #[cfg(feature = "axum")]
-pub use form::{CsrfForm, CsrfFormRejection};
+pub use form::CsrfForm;
 pub use layer::{CsrfLayer, CsrfService, CsrfTokenLayer};

@@ -1,8 +1,7 @@
 use std::{
     error::Error,
-    fmt,
     net::{IpAddr, SocketAddr},
-    sync::{Arc, atomic::Ordering},
+    sync::Arc,
     task::{Context, Poll},
 };
 
@@ -11,19 +10,17 @@ use axum::{
     extract::ConnectInfo,
 };
 use bytes::Bytes;
+use cloakroom_core::Tracer;
 use cloakroom_panel::{
-    KeptHead, LARGEST_BODY, Panel, PanelBody, PanelRequest, Recording, RequestEnd, respond,
+    KeptHead, LARGEST_BODY, Panel, PanelBody, PanelRequest, RequestEnd, respond,
 };
 use futures_util::{FutureExt, TryFutureExt, future::BoxFuture};
 use http::{Extensions, HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode};
 use tower_layer::Layer;
 use tower_service::Service;
 
-use super::{IS_IN_USE, button::add_button};
+use super::button::add_button;
 use crate::head::RequestView;
-
-/// Says whose connection a request came by.
-type Peer = Arc<dyn Fn(&Extensions) -> Option<IpAddr> + Send + Sync>;
 
 /// The debug toolbar: records what the sessions of each request are, answers what lies below the
 /// panel's path, and puts a button into pages.
@@ -33,8 +30,9 @@ type Peer = Arc<dyn Fn(&Extensions) -> Option<IpAddr> + Send + Sync>;
 /// 2 MiB that is at hand, and only for those who may see the panel; everything else passes
 /// untouched.
 ///
-/// It needs to know whose connection a request came by: of axum's `ConnectInfo<SocketAddr>`, or by
-/// [`peer`](Self::peer).
+/// It needs to know whose connection a request came by: axum's `ConnectInfo<SocketAddr>` says it,
+/// or a `SocketAddr` in the request's extensions. Never take that from a header: anybody may write
+/// one.
 ///
 /// ```no_run
 /// # use cloakroom_core::{Namespace, SessionManager};
@@ -57,56 +55,16 @@ type Peer = Arc<dyn Fn(&Extensions) -> Option<IpAddr> + Send + Sync>;
 /// # Ok(())
 /// # }
 /// ```
-#[derive(Clone)]
+#[derive(Debug, Clone)]
 pub struct PanelLayer {
     panel: Panel,
-    peer: Peer,
 }
 
 impl PanelLayer {
     /// The layer of a panel.
     #[must_use]
     pub fn new(panel: Panel) -> Self {
-        IS_IN_USE.store(true, Ordering::Relaxed);
-        let peer: Peer = Arc::new(connect_info);
-        Self { panel, peer }
-    }
-
-    /// Says whose connection a request came by, where it is no `ConnectInfo<SocketAddr>` that
-    /// tells. Never take it from a header: anybody may write one.
-    ///
-    /// ```
-    /// # use std::net::IpAddr;
-    /// # #[derive(Clone)]
-    /// # struct Connection { peer: IpAddr }
-    /// # use cloakroom_panel::Panel;
-    /// # use cloakroom_tower::PanelLayer;
-    /// # let panel = Panel::builder().build()?;
-    /// // A server that puts a `Connection` of its own into the extensions of its requests:
-    /// let layer = PanelLayer::new(panel)
-    ///     .peer(|extensions| extensions.get::<Connection>().map(|connection| connection.peer));
-    /// # Ok::<(), cloakroom_panel::PanelError>(())
-    /// ```
-    #[must_use]
-    pub fn peer(
-        self,
-        peer: impl Fn(&Extensions) -> Option<IpAddr> + Send + Sync + 'static,
-    ) -> Self {
-        let peer: Peer = Arc::new(peer);
-        Self { peer, ..self }
-    }
-}
-
-fn connect_info(extensions: &Extensions) -> Option<IpAddr> {
-    let ConnectInfo(address) = extensions.get::<ConnectInfo<SocketAddr>>()?;
-    Some(address.ip())
-}
-
-impl fmt::Debug for PanelLayer {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("PanelLayer")
-            .field("panel", &self.panel)
-            .finish_non_exhaustive()
+        Self { panel }
     }
 }
 
@@ -114,8 +72,8 @@ impl<S> Layer<S> for PanelLayer {
     type Service = PanelService<S>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        let layer = self.clone();
-        PanelService { inner, layer }
+        let panel = self.panel.clone();
+        PanelService { inner, panel }
     }
 }
 
@@ -123,7 +81,7 @@ impl<S> Layer<S> for PanelLayer {
 #[derive(Debug, Clone)]
 pub struct PanelService<S> {
     inner: S,
-    layer: PanelLayer,
+    panel: Panel,
 }
 
 impl<S, B, R> Service<Request<B>> for PanelService<S>
@@ -143,23 +101,25 @@ where
     }
 
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
-        let panel = &self.layer.panel;
-        if request.extensions().get::<Arc<Recording>>().is_some() {
-            // A panel outside of this one records it.
+        if request.extensions().get::<Arc<dyn Tracer>>().is_some() {
+            // It is traced already, by a panel outside of this one.
             return self
                 .inner
                 .call(request)
                 .map_ok(|r| r.map(Body::new))
                 .boxed();
         }
-        let peer = (self.layer.peer)(request.extensions());
-        if panel.owns(request.uri().path()) {
-            return answer(panel.clone(), peer, request).map(Ok).boxed();
+        let peer = peer(request.extensions());
+        if self.panel.owns(request.uri().path()) {
+            return answer(self.panel.clone(), peer, request).map(Ok).boxed();
         }
         let head = RequestView::from(&request);
-        let recording = panel.begin(KeptHead::of(&head, named(request.headers())), peer);
+        let recording = self
+            .panel
+            .begin(KeptHead::of(&head, named(request.headers())), peer);
         let guard = recording.guard();
-        request.extensions_mut().insert(Arc::clone(&recording));
+        let tracer: Arc<dyn Tracer> = recording.clone();
+        request.extensions_mut().insert(tracer);
         let handling = self.inner.call(request);
         Box::pin(async move {
             let _guard = guard;
@@ -170,6 +130,13 @@ where
             Ok(add_button(&recording, response.map(Body::new)))
         })
     }
+}
+
+/// Who is at the other end of the connection.
+fn peer(extensions: &Extensions) -> Option<IpAddr> {
+    let connected = extensions.get::<ConnectInfo<SocketAddr>>();
+    let address = connected.map(|ConnectInfo(address)| address);
+    Some(address.or_else(|| extensions.get())?.ip())
 }
 
 async fn answer<B>(panel: Panel, peer: Option<IpAddr>, request: Request<B>) -> Response<Body>

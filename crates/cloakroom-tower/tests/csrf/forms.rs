@@ -9,7 +9,7 @@ use axum::{
     routing::{get, post},
 };
 use cloakroom_core::CsrfRefusal;
-use cloakroom_tower::{CsrfForm, CsrfFormRejection, Session, SessionLayer, SessionRejection};
+use cloakroom_tower::{CsrfForm, Session, SessionLayer, SessionRejection};
 use serde::Deserialize;
 
 use crate::browser::{Account, Browser, FORM, Refusals, manager};
@@ -31,7 +31,7 @@ async fn order(form: CsrfForm<Order, Account>) -> String {
     format!("{} {:?} {:?}", form.item, form.sizes, form.note)
 }
 
-async fn explained(form: Result<CsrfForm<Order, Account>, CsrfFormRejection>) -> impl IntoResponse {
+async fn explained(form: Result<CsrfForm<Order, Account>, SessionRejection>) -> impl IntoResponse {
     match form {
         Ok(form) => form.into_inner().item,
         Err(rejection) => rejection.to_string(),
