@@ -128,6 +128,18 @@ pub enum SessionError {
 }
 
 impl SessionError {
+    /// The error of a namespace that is closed on this request.
+    ///
+    /// ```
+    /// use cloakroom_core::SessionError;
+    /// assert_eq!(SessionError::closed("admin").status(), 403);
+    /// ```
+    #[must_use]
+    pub fn closed(namespace: &str) -> Self {
+        let namespace = namespace.to_owned();
+        Self::Closed { namespace }
+    }
+
     /// The HTTP status that tells a client as much as it may know.
     ///
     /// ```

@@ -44,6 +44,7 @@ mod random;
 mod request;
 #[cfg(feature = "client-side")]
 mod sealed;
+mod serve;
 mod session;
 mod sessions;
 mod shared;
@@ -75,6 +76,7 @@ pub use namespace::{
 };
 pub use random::{OsRandom, Random, RandomError};
 pub use request::{RequestSessions, Unopened};
+pub use serve::{Framework, ServeFuture};
 pub use session::{
     Csrf, Flash, FlashQueue, Key, KeyName, KeyOf, Level, ReadOnlySession, Rotation, SessionHandle,
 };

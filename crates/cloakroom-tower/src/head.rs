@@ -136,8 +136,6 @@ fn name(header: ResponseHeader) -> Option<HeaderName> {
         ResponseHeader::SetCookie => header::SET_COOKIE,
         ResponseHeader::Vary => header::VARY,
         ResponseHeader::CacheControl => header::CACHE_CONTROL,
-        ResponseHeader::Location => header::LOCATION,
-        ResponseHeader::ReferrerPolicy => header::REFERRER_POLICY,
         other => HeaderName::from_bytes(other.name().as_bytes()).ok()?,
     })
 }
@@ -153,13 +151,11 @@ fn pair(header: ResponseHeader, value: Cow<'static, str>) -> Option<(HeaderName,
 }
 
 fn header_value(header: ResponseHeader, value: Cow<'static, str>) -> Option<HeaderValue> {
-    let result = match value {
+    let mut value = match value {
         Cow::Borrowed("Cookie") => return Some(COOKIE),
         Cow::Borrowed("no-store") => return Some(NO_STORE),
-        Cow::Borrowed(text) => HeaderValue::from_str(text),
-        Cow::Owned(text) => HeaderValue::try_from(text),
+        value => HeaderValue::try_from(value.into_owned()).ok()?,
     };
-    let mut value = result.ok()?;
     // What has a token in it is kept out of the tables and logs of HTTP implementations.
     value.set_sensitive(header.may_have_token());
     Some(value)

@@ -4,14 +4,14 @@ use std::{
     task::{Context, Poll},
 };
 
-use cloakroom_core::{RequestSessions, SessionManager, Tracer};
+use cloakroom_core::{RequestSessions, ServeFuture, SessionManager, Tracer};
 use futures_util::future::Either;
 use http::{Request, Response};
 use tower_layer::Layer;
 use tower_service::Service;
 
 use crate::{
-    future::{ResponseFuture, answer},
+    answer::{Tower, answer},
     head::OriginalPath,
 };
 
@@ -80,10 +80,8 @@ impl<S> Layer<S> for SessionLayer {
     type Service = SessionService<S>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        SessionService {
-            inner,
-            manager: self.manager.clone(),
-        }
+        let manager = self.manager.clone();
+        SessionService { inner, manager }
     }
 }
 
@@ -102,7 +100,7 @@ where
     type Response = Response<R>;
     type Error = S::Error;
     type Future =
-        Either<ResponseFuture<S::Future, R, S::Error>, Ready<Result<Response<R>, S::Error>>>;
+        Either<ServeFuture<Tower<R, S::Error>, S::Future>, Ready<Result<Response<R>, S::Error>>>;
 
     fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
         self.inner.poll_ready(context)
@@ -121,6 +119,6 @@ where
             request.extensions_mut().get_or_insert_with(|| path);
         }
         request.extensions_mut().insert(sessions.clone());
-        Either::Left(ResponseFuture::new(self.inner.call(request), sessions))
+        Either::Left(sessions.serve(self.inner.call(request)))
     }
 }

@@ -24,22 +24,19 @@
 //!
 //! [cloakroom]: https://docs.rs/cloakroom
 
+mod answer;
 #[cfg(feature = "axum")]
 mod axum;
 mod csrf;
-mod future;
 mod head;
 mod layer;
 #[cfg(feature = "panel")]
 mod panel;
 
 #[cfg(feature = "axum")]
-pub use axum::{Session, SessionRejection, Sessions};
+pub use axum::{CsrfForm, Session, SessionRejection, Sessions};
 pub use cloakroom_core::{NamespaceName, RequestSessions, Scheme};
-#[cfg(feature = "axum")]
-pub use csrf::CsrfForm;
 pub use csrf::{CsrfLayer, CsrfService, CsrfTokenLayer};
-pub use future::ResponseFuture;
 pub use head::RequestView;
 pub use layer::{SessionLayer, SessionService};
 #[cfg(feature = "panel")]

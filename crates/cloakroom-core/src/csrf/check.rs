@@ -233,9 +233,7 @@ impl Rules {
             hint: "put the session layer around the one that asks for tokens",
         })?;
         let unopened = sessions.judge(&self.namespace, head)?;
-        unopened.ok_or_else(|| SessionError::Closed {
-            namespace: self.namespace.clone(),
-        })
+        unopened.ok_or_else(|| SessionError::closed(&self.namespace))
     }
 }
 

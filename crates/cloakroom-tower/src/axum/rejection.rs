@@ -3,7 +3,7 @@ use std::{error::Error, fmt};
 use axum_core::response::{IntoResponse, Response};
 use cloakroom_core::SessionError;
 
-use crate::future::answer;
+use crate::answer::answer;
 
 /// A [`SessionError`] as a response. Handlers return it, and `?` makes it.
 ///

@@ -1,7 +1,7 @@
 use std::{fmt, marker::PhantomData, ops::Deref};
 
 use axum_core::extract::{FromRequestParts, OptionalFromRequestParts};
-use cloakroom_core::{NamespaceName, SessionError, SessionHandle, Unopened};
+use cloakroom_core::{NamespaceName, SessionError, SessionHandle, SessionsHandle, Unopened};
 use http::request::Parts;
 
 use super::{SessionRejection, request_sessions};
@@ -33,19 +33,9 @@ use crate::head::RequestView;
 /// struct Cart;
 /// async fn count(cart: cloakroom_tower::Session<Cart>) {}
 /// ```
-pub struct Session<N: NamespaceName> {
-    handle: SessionHandle,
-    namespace: PhantomData<fn() -> N>,
-}
+pub struct Session<N: NamespaceName>(SessionHandle, PhantomData<fn() -> N>);
 
 impl<N: NamespaceName> Session<N> {
-    fn new(handle: SessionHandle) -> Self {
-        Self {
-            handle,
-            namespace: PhantomData,
-        }
-    }
-
     /// The handle alone, for what outlives the handler.
     ///
     /// ```
@@ -81,7 +71,7 @@ impl<N: NamespaceName> Session<N> {
     /// ```
     #[must_use]
     pub fn into_handle(self) -> SessionHandle {
-        self.handle
+        self.0
     }
 }
 
@@ -89,32 +79,29 @@ impl<N: NamespaceName> Deref for Session<N> {
     type Target = SessionHandle;
 
     fn deref(&self) -> &SessionHandle {
-        &self.handle
+        &self.0
     }
 }
 
 impl<N: NamespaceName> Clone for Session<N> {
     fn clone(&self) -> Self {
-        Self::new(self.handle.clone())
+        Self(self.0.clone(), PhantomData)
     }
 }
 
 impl<N: NamespaceName> fmt::Debug for Session<N> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.handle.fmt(f)
+        self.0.fmt(f)
     }
 }
 
 impl<S: Send + Sync, N: NamespaceName> FromRequestParts<S> for Session<N> {
     type Rejection = SessionRejection;
 
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, SessionRejection> {
-        match judge::<N>(parts)? {
-            Some(unopened) => Ok(Self::new(unopened.open().await?)),
-            None => Err(SessionRejection::from(SessionError::Closed {
-                namespace: N::NAME.to_owned(),
-            })),
-        }
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, SessionRejection> {
+        let session = <Self as OptionalFromRequestParts<S>>::from_request_parts(parts, state);
+        let session = session.await?;
+        Ok(session.ok_or_else(|| SessionError::closed(N::NAME))?)
     }
 }
 
@@ -126,7 +113,7 @@ impl<S: Send + Sync, N: NamespaceName> OptionalFromRequestParts<S> for Session<N
         _: &S,
     ) -> Result<Option<Self>, SessionRejection> {
         match judge::<N>(parts)? {
-            Some(unopened) => Ok(Some(Self::new(unopened.open().await?))),
+            Some(unopened) => Ok(Some(Self(unopened.open().await?, PhantomData))),
             None => Ok(None),
         }
     }
@@ -135,4 +122,40 @@ impl<S: Send + Sync, N: NamespaceName> OptionalFromRequestParts<S> for Session<N
 /// Before the first await, so that nothing of the request is held over it.
 fn judge<N: NamespaceName>(parts: &Parts) -> Result<Option<Unopened>, SessionError> {
     request_sessions(parts)?.judge(N::NAME, &RequestView::from(parts))
+}
+
+/// All namespaces of a request, opened by their names when they are asked for: see
+/// [`SessionsHandle`].
+///
+/// Extracting it loads nothing. There is no way to put a session into it or to take one out.
+///
+/// ```
+/// use cloakroom_tower::{SessionRejection, Sessions};
+///
+/// async fn home(sessions: Sessions) -> Result<String, SessionRejection> {
+///     let Some(prefs) = sessions.open("prefs").await? else {
+///         return Ok("closed".to_owned());
+///     };
+///     Ok(prefs.get("language")?.unwrap_or_else(|| "en".to_owned()))
+/// }
+/// # let _: axum::Router = axum::Router::new().route("/", axum::routing::get(home));
+/// ```
+#[derive(Debug, Clone)]
+pub struct Sessions(SessionsHandle);
+
+impl Deref for Sessions {
+    type Target = SessionsHandle;
+
+    fn deref(&self) -> &SessionsHandle {
+        &self.0
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Sessions {
+    type Rejection = SessionRejection;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, SessionRejection> {
+        let sessions = request_sessions(parts)?;
+        Ok(Self(sessions.judge_all(&RequestView::from(&*parts))))
+    }
 }

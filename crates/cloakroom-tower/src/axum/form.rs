@@ -5,10 +5,8 @@ use bytes::Bytes;
 use cloakroom_core::{FormError, NamespaceName, SessionError};
 use serde::de::DeserializeOwned;
 
-use crate::{
-    axum::{Session, SessionRejection},
-    head::RequestView,
-};
+use super::{Session, SessionRejection};
+use crate::head::RequestView;
 
 /// A form whose token was checked: `axum::Form` for handlers without a layer that asks for tokens.
 ///

@@ -1,5 +1,8 @@
+//! The debug toolbar around an application.
+
 use std::{
     error::Error,
+    future::ready,
     net::{IpAddr, SocketAddr},
     sync::Arc,
     task::{Context, Poll},
@@ -12,14 +15,16 @@ use axum::{
 use bytes::Bytes;
 use cloakroom_core::Tracer;
 use cloakroom_panel::{
-    KeptHead, LARGEST_BODY, Panel, PanelBody, PanelRequest, RequestEnd, respond,
+    KeptHead, LARGEST_BODY, Panel, PanelBody, PanelRequest, Recording, RequestEnd, ResponseParts,
+    respond,
 };
-use futures_util::{FutureExt, TryFutureExt, future::BoxFuture};
+use futures_util::{FutureExt, StreamExt, TryFutureExt, future::BoxFuture, stream};
 use http::{Extensions, HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode};
+use http_body::Body as HttpBody;
+use http_body_util::{BodyExt, BodyStream, StreamBody};
 use tower_layer::Layer;
 use tower_service::Service;
 
-use super::button::add_button;
 use crate::head::RequestView;
 
 /// The debug toolbar: records what the sessions of each request are, answers what lies below the
@@ -89,8 +94,8 @@ where
     S: Service<Request<B>, Response = Response<R>>,
     S::Future: Send + 'static,
     S::Error: 'static,
-    B: http_body::Body<Data = Bytes, Error: Into<Box<dyn Error + Send + Sync>>> + Send + 'static,
-    R: http_body::Body<Data = Bytes, Error: Into<Box<dyn Error + Send + Sync>>> + Send + 'static,
+    B: HttpBody<Data = Bytes, Error: Into<Box<dyn Error + Send + Sync>>> + Send + 'static,
+    R: HttpBody<Data = Bytes, Error: Into<Box<dyn Error + Send + Sync>>> + Send + 'static,
 {
     type Response = Response<Body>;
     type Error = S::Error;
@@ -141,7 +146,7 @@ fn peer(extensions: &Extensions) -> Option<IpAddr> {
 
 async fn answer<B>(panel: Panel, peer: Option<IpAddr>, request: Request<B>) -> Response<Body>
 where
-    B: http_body::Body<Data = Bytes, Error: Into<Box<dyn Error + Send + Sync>>> + Send + 'static,
+    B: HttpBody<Data = Bytes, Error: Into<Box<dyn Error + Send + Sync>>> + Send + 'static,
 {
     let (parts, body) = request.into_parts();
     let body = to_bytes(Body::new(body), LARGEST_BODY).await.ok();
@@ -163,13 +168,57 @@ where
     response
 }
 
+/// The response with the button in its page, or as it was.
+fn add_button(recording: &Recording, response: Response<Body>) -> Response<Body> {
+    let (mut head, body) = response.into_parts();
+    let headers: Vec<_> = named(&head.headers).collect();
+    let parts = ResponseParts {
+        status: head.status.as_u16(),
+        headers: &headers,
+    };
+    let page = match recording.takes_button(&parts, body.size_hint().exact()) {
+        true => whole(body),
+        false => Err(body),
+    };
+    let body = match page {
+        Err(body) => body,
+        Ok(page) => match recording.add_button(&parts, &page) {
+            None => Body::from(page),
+            Some(injection) => {
+                for name in injection.remove {
+                    head.headers.remove(name);
+                }
+                set(&mut head.headers, injection.set);
+                Body::from(injection.body)
+            }
+        },
+    };
+    Response::from_parts(head, body)
+}
+
+/// A page that is at hand in one piece; else the body as it was. Never waits.
+fn whole(mut body: Body) -> Result<Bytes, Body> {
+    match body.frame().now_or_never().flatten() {
+        None => Err(body),
+        Some(Ok(frame)) if frame.is_data() && body.is_end_stream() => {
+            Ok(frame.into_data().unwrap_or_default())
+        }
+        Some(frame) => {
+            let first = stream::once(ready(frame));
+            Err(Body::new(StreamBody::new(
+                first.chain(BodyStream::new(body)),
+            )))
+        }
+    }
+}
+
 /// The headers, by their names.
-pub(super) fn named(headers: &HeaderMap) -> impl Iterator<Item = (&str, &[u8])> {
+fn named(headers: &HeaderMap) -> impl Iterator<Item = (&str, &[u8])> {
     let headers = headers.iter();
     headers.map(|(name, value)| (name.as_str(), value.as_bytes()))
 }
 
-pub(super) fn set(headers: &mut HeaderMap, values: Vec<(&'static str, String)>) {
+fn set(headers: &mut HeaderMap, values: Vec<(&'static str, String)>) {
     for (name, value) in values {
         if let Ok(value) = HeaderValue::try_from(value) {
             headers.insert(HeaderName::from_static(name), value);

@@ -1,3 +1,5 @@
+//! Layers that refuse what another site may have made a browser send.
+
 use std::{
     error::Error,
     future::{Ready, ready},
@@ -17,7 +19,7 @@ use http_body_util::{BodyExt, LengthLimitError, Limited};
 use tower_layer::Layer;
 use tower_service::Service;
 
-use crate::{future::answer, head::RequestView};
+use crate::{answer::answer, head::RequestView};
 
 /// Refuses what another site may have made a browser send: 403, no details, and an event.
 ///

@@ -1,6 +1,0 @@
-//! The debug toolbar around an application.
-
-mod button;
-mod layer;
-
-pub use self::layer::{PanelLayer, PanelService};
