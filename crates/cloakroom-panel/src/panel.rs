@@ -3,7 +3,7 @@ use std::{
     fmt,
     net::IpAddr,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc, Mutex, MutexGuard, OnceLock, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
 };
@@ -52,7 +52,8 @@ pub(crate) struct Shared {
     last: AtomicU64,
     recordings: Mutex<VecDeque<Arc<Recording>>>,
     managers: Mutex<Vec<Arc<KnownManager>>>,
-    feed: broadcast::Sender<FeedEvent>,
+    /// Made for the first who listens: until then requests have nobody to tell.
+    feed: OnceLock<broadcast::Sender<FeedEvent>>,
 }
 
 /// A page that is slower than this many requests looks at all of them again.
@@ -83,7 +84,7 @@ impl Panel {
             last: AtomicU64::new(0),
             recordings: Mutex::default(),
             managers: Mutex::default(),
-            feed: broadcast::Sender::new(FEED_ROOM),
+            feed: OnceLock::new(),
         }))
     }
 
@@ -93,16 +94,35 @@ impl Panel {
     pub fn begin(&self, head: KeptHead, peer: Option<IpAddr>) -> Arc<Recording> {
         let shared = &self.0;
         let number = shared.last.fetch_add(1, Ordering::Relaxed) + 1;
-        let (masks, panel) = (Arc::clone(&shared.masks), Arc::downgrade(shared));
-        let recording = Arc::new(Recording::new(number, head, peer, masks, panel));
-        let oldest = {
+        let recording = {
             let mut recordings = shared.recordings();
+            let is_full = recordings.len() >= shared.capacity;
+            let oldest = is_full.then(|| recordings.pop_back()).flatten();
+            let recording = self.record(oldest, number, head, peer);
             recordings.push_front(Arc::clone(&recording));
-            (recordings.len() > shared.capacity).then(|| recordings.pop_back())
+            recording
         };
-        drop(oldest);
         shared.tell(FeedEvent::Began(number));
         recording
+    }
+
+    /// In the memory of the oldest, unless somebody looks at it or is still telling it something:
+    /// that many small blocks to allocate and to free is what recording costs most.
+    fn record(
+        &self,
+        oldest: Option<Arc<Recording>>,
+        number: u64,
+        head: KeptHead,
+        peer: Option<IpAddr>,
+    ) -> Arc<Recording> {
+        if let Some(mut oldest) = oldest
+            && let Some(recording) = Arc::get_mut(&mut oldest)
+        {
+            recording.renew(number, head, peer);
+            return oldest;
+        }
+        let (masks, panel) = (Arc::clone(&self.0.masks), Arc::downgrade(&self.0));
+        Arc::new(Recording::new(number, head, peer, masks, panel))
     }
 
     /// The newest requests, the newest first.
@@ -174,7 +194,11 @@ impl Panel {
     /// ```
     #[must_use]
     pub fn subscribe(&self) -> Feed {
-        Feed(self.0.feed.subscribe())
+        let feed = self
+            .0
+            .feed
+            .get_or_init(|| broadcast::Sender::new(FEED_ROOM));
+        Feed(feed.subscribe())
     }
 
     /// The path below which the panel answers, `/_cloakroom` by default.
@@ -268,8 +292,10 @@ impl Shared {
     }
 
     fn tell(&self, event: FeedEvent) {
-        // Nobody may be listening.
-        let _ = self.feed.send(event);
+        if let Some(feed) = self.feed.get() {
+            // Those who have listened may be gone.
+            let _ = feed.send(event);
+        }
     }
 
     fn recordings(&self) -> MutexGuard<'_, VecDeque<Arc<Recording>>> {

@@ -8,7 +8,9 @@ use std::{
     time::Instant,
 };
 
-use cloakroom_store::{Freshness, Key, Loaded, Operation, StoreError, StoreFuture, Tag};
+use cloakroom_store::{
+    Freshness, Key, Loaded, NamespaceId, Operation, StoreError, StoreFuture, Tag,
+};
 
 use super::{CallOutcome, StepKind, Trace};
 
@@ -85,20 +87,21 @@ impl Trace {
         future: StoreFuture<T>,
     ) -> StoreFuture<T> {
         let call = CALLS.fetch_add(1, Ordering::Relaxed);
-        let id = key.id;
+        let (id, began) = (key.id, Instant::now());
         self.tell(namespace, || StepKind::CallBegun {
             call,
             operation,
             freshness,
             id,
+            began,
         });
         Box::pin(Watched {
             future,
             trace: self.clone(),
-            namespace: namespace.to_owned(),
+            namespace: key.namespace,
             call,
             operation,
-            began: Instant::now(),
+            began,
             has_ended: false,
         })
     }
@@ -107,7 +110,7 @@ impl Trace {
 struct Watched<T> {
     future: StoreFuture<T>,
     trace: Trace,
-    namespace: String,
+    namespace: NamespaceId,
     call: u64,
     operation: Operation,
     began: Instant,
@@ -119,12 +122,13 @@ impl<T> Watched<T> {
         if std::mem::replace(&mut self.has_ended, true) {
             return;
         }
-        self.trace.tell(&self.namespace, || StepKind::CallEnded {
-            call: self.call,
-            operation: self.operation,
-            outcome,
-            took: self.began.elapsed(),
-        });
+        self.trace
+            .tell(self.namespace.as_str(), || StepKind::CallEnded {
+                call: self.call,
+                operation: self.operation,
+                outcome,
+                took: self.began.elapsed(),
+            });
     }
 }
 

@@ -128,8 +128,12 @@ impl Trace {
 #[cold]
 #[inline(never)]
 fn tell<'a>(tracer: &dyn Tracer, namespace: &'a str, kind: impl FnOnce() -> StepKind<'a>) {
-    let kind = kind();
-    guarded(|| tracer.on_step(&Step { namespace, kind }));
+    // Made here once: a copy of it costs as much as the rest of telling.
+    let step = Step {
+        namespace,
+        kind: kind(),
+    };
+    guarded(|| tracer.on_step(&step));
 }
 
 #[cold]

@@ -1,4 +1,4 @@
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use cloakroom_store::{Freshness, Operation, SessionId, StoreErrorKind};
 
@@ -59,6 +59,8 @@ pub enum StepKind<'a> {
         freshness: Option<Freshness>,
         /// The session.
         id: SessionId,
+        /// When it begins.
+        began: Instant,
     },
     /// A store call has ended.
     CallEnded {

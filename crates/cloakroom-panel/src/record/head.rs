@@ -1,4 +1,4 @@
-use std::{fmt, ops::Range};
+use std::{fmt, iter, ops::Range};
 
 use cloakroom_core::{RequestHead, Scheme};
 
@@ -17,11 +17,13 @@ use cloakroom_core::{RequestHead, Scheme};
 /// ```
 #[derive(Clone)]
 pub struct KeptHead {
+    /// Method, path and query, then the headers. All in one block, since each request needs one.
     bytes: Vec<u8>,
     method: Range<usize>,
     path: Range<usize>,
     query: Option<Range<usize>>,
-    headers: Vec<(Range<usize>, Range<usize>)>,
+    /// Where the headers begin: of each two lengths, the name and the value.
+    headers: usize,
     scheme: Scheme,
     is_whole: bool,
 }
@@ -41,13 +43,14 @@ impl KeptHead {
             method: 0..0,
             path: 0..0,
             query: None,
-            headers: Vec::with_capacity(16),
+            headers: 0,
             scheme,
             is_whole: true,
         };
         head.method = head.keep_text(method);
         head.path = head.keep_text(path);
         head.query = query.map(|query| head.keep_text(query));
+        head.headers = head.bytes.len();
         head
     }
 
@@ -68,13 +71,18 @@ impl KeptHead {
     /// Adds a header; its name is to be in lower case. `host` is to give the authority of the
     /// target where the request has one.
     pub fn add_header(&mut self, name: &str, value: &[u8]) {
-        if self.bytes.len() + name.len() + value.len() > ROOM {
+        let lengths = [name.len(), value.len()].map(u16::try_from);
+        let has_room = self.bytes.len() + 4 + name.len() + value.len() <= ROOM;
+        if let [Ok(name_length), Ok(value_length)] = lengths
+            && has_room
+        {
+            self.keep(&name_length.to_le_bytes());
+            self.keep(&value_length.to_le_bytes());
+            self.keep(name.as_bytes());
+            self.keep(value);
+        } else {
             self.is_whole = false;
-            return;
         }
-        let name = self.keep(name.as_bytes());
-        let value = self.keep(value);
-        self.headers.push((name, value));
     }
 
     /// Whether nothing was left out.
@@ -92,9 +100,22 @@ impl KeptHead {
 
     /// All values of a header.
     pub(crate) fn values(&self, name: &str) -> impl Iterator<Item = &[u8]> {
-        let is_it = move |range: &Range<usize>| self.slice(range) == name.as_bytes();
-        let headers = self.headers.iter().filter(move |(other, _)| is_it(other));
-        headers.map(|(_, value)| self.slice(value))
+        let headers = self
+            .headers()
+            .filter(move |(other, _)| *other == name.as_bytes());
+        headers.map(|(_, value)| value)
+    }
+
+    fn headers(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
+        let mut rest = self.bytes.get(self.headers..).unwrap_or_default();
+        iter::from_fn(move || {
+            let ([a, b, c, d], after) = rest.split_first_chunk()?;
+            let length = |low, high| usize::from(u16::from_le_bytes([low, high]));
+            let (name, after) = after.split_at_checked(length(*a, *b))?;
+            let (value, after) = after.split_at_checked(length(*c, *d))?;
+            rest = after;
+            Some((name, value))
+        })
     }
 
     fn keep_text(&mut self, text: &str) -> Range<usize> {
@@ -151,7 +172,7 @@ impl fmt::Debug for KeptHead {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("KeptHead")
             .field("method", &self.method())
-            .field("headers", &self.headers.len())
+            .field("headers", &self.headers().count())
             .finish_non_exhaustive()
     }
 }

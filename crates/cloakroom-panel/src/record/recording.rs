@@ -17,7 +17,7 @@ use super::{
     mask::Masks,
     model::{RecordedCookie, RecordedRequest, RequestEnd},
     room::Room,
-    values::KeptData,
+    values::{KeptData, Spare},
 };
 use crate::{
     known::{KnownManager, KnownNamespace},
@@ -45,6 +45,9 @@ pub(super) struct Kept {
     pub(super) sessions: Vec<KeptSession>,
     pub(super) steps: Vec<KeptStep>,
     pub(super) room: Room,
+    /// When the latest step was told, as [`KeptStep::at`].
+    latest: u64,
+    spare: Spare,
     pub(super) end: Option<KeptEnd>,
 }
 
@@ -113,7 +116,7 @@ pub(super) enum KeptKind {
 pub(super) struct KeptEnd {
     pub(super) end: RequestEnd,
     pub(super) duration: Duration,
-    pub(super) content_type: Option<String>,
+    pub(super) content_type: Option<Cow<'static, str>>,
     pub(super) location: Option<String>,
 }
 
@@ -130,18 +133,16 @@ impl Recording {
             began: Instant::now(),
             panel,
             masks,
-            kept: Mutex::new(Kept {
-                number,
-                at: SystemClock.now(),
-                peer,
-                head: Arc::new(head),
-                managers: Vec::new(),
-                sessions: Vec::new(),
-                steps: Vec::with_capacity(12),
-                room: Room::new(),
-                end: None,
-            }),
+            kept: Mutex::new(Kept::new(number, head, peer)),
         }
+    }
+
+    /// Becomes the recording of another request of the same panel, in the memory that it has.
+    pub(crate) fn renew(&mut self, number: u64, head: KeptHead, peer: Option<IpAddr>) {
+        let kept = self.kept.get_mut().unwrap_or_else(PoisonError::into_inner);
+        kept.renew(number, head, peer);
+        self.number = number;
+        self.began = Instant::now();
     }
 
     /// The number of the request.
@@ -169,11 +170,9 @@ impl Recording {
 
     /// The head of a response is made. `header` gives the first value of a header.
     pub fn answered<'a>(&self, status: u16, header: impl Fn(&str) -> Option<&'a [u8]>) {
-        let text = |name| {
-            let value = std::str::from_utf8(header(name)?).ok()?;
-            Some(value.to_owned())
-        };
-        let (content_type, location) = (text("content-type"), text("location"));
+        let text = |name| std::str::from_utf8(header(name)?).ok();
+        let content_type = text("content-type").map(well_known);
+        let location = text("location").map(str::to_owned);
         self.end_with(RequestEnd::Answered(status), content_type, location);
     }
 
@@ -182,7 +181,12 @@ impl Recording {
         self.end_with(end, None, None);
     }
 
-    fn end_with(&self, end: RequestEnd, content_type: Option<String>, location: Option<String>) {
+    fn end_with(
+        &self,
+        end: RequestEnd,
+        content_type: Option<Cow<'static, str>>,
+        location: Option<String>,
+    ) {
         {
             let mut kept = self.kept();
             if kept.end.is_some() {
@@ -281,7 +285,6 @@ impl Tracer for Recording {
     }
 
     fn on_step(&self, step: &Step<'_>) {
-        let at = u64::try_from(self.began.elapsed().as_nanos()).unwrap_or(u64::MAX);
         let mut kept = self.kept();
         let namespace = kept.index_of(step.namespace);
         let kind = match step.kind {
@@ -300,6 +303,12 @@ impl Tracer for Recording {
             && !kept.repeats(namespace, &kind)
             && kept.room.take_entry()
         {
+            let at = match step.kind {
+                StepKind::CallBegun { began, .. } => nanos(began.duration_since(self.began)),
+                ref kind if is_at_once(kind) => kept.latest,
+                _ => nanos(self.began.elapsed()),
+            };
+            kept.latest = at;
             let is_after_head = kept.end.is_some();
             kept.steps.push(KeptStep {
                 at,
@@ -312,6 +321,57 @@ impl Tracer for Recording {
 }
 
 impl Kept {
+    fn new(number: u64, head: KeptHead, peer: Option<IpAddr>) -> Self {
+        Self {
+            number,
+            at: SystemClock.now(),
+            peer,
+            head: Arc::new(head),
+            managers: Vec::new(),
+            sessions: Vec::new(),
+            steps: Vec::new(),
+            room: Room::new(),
+            latest: 0,
+            spare: Spare::default(),
+            end: None,
+        }
+    }
+
+    /// Nothing of the request before stays but the memory of the lists.
+    fn renew(&mut self, number: u64, head: KeptHead, peer: Option<IpAddr>) {
+        // All fields by name, so that none is forgotten.
+        let Self {
+            number: own_number,
+            at,
+            peer: own_peer,
+            head: own_head,
+            managers,
+            sessions,
+            steps,
+            room,
+            latest,
+            spare,
+            end,
+        } = self;
+        (*own_number, *at, *own_peer) = (number, SystemClock.now(), peer);
+        match Arc::get_mut(own_head) {
+            Some(own_head) => *own_head = head,
+            // A peek has it.
+            None => *own_head = Arc::new(head),
+        }
+        for session in sessions.iter_mut() {
+            let moments = [&mut session.opened, &mut session.left, &mut session.stored];
+            let all = moments.into_iter().filter_map(Option::take);
+            all.for_each(|data| spare.add(data));
+        }
+        managers.clear();
+        sessions.clear();
+        steps.clear();
+        *room = Room::new();
+        *latest = 0;
+        *end = None;
+    }
+
     pub(super) fn namespaces(&self) -> impl Iterator<Item = &KnownNamespace> {
         self.managers.iter().flat_map(|manager| &manager.namespaces)
     }
@@ -347,8 +407,14 @@ impl Kept {
         };
         if let Some(old) = place.take() {
             self.room.give_back(old.cost());
+            self.spare.add(old);
         }
-        *place = Some(KeptData::keep(data, before, &mut self.room));
+        *place = Some(KeptData::keep(
+            data,
+            before,
+            &mut self.room,
+            &mut self.spare,
+        ));
     }
 
     /// That nothing is left to be written, after it was told why.
@@ -369,6 +435,7 @@ impl Kept {
                 && *call == number
             {
                 *end = Some((outcome, took));
+                self.latest = step.at.saturating_add(nanos(took));
                 return;
             }
         }
@@ -406,6 +473,7 @@ impl Kept {
                 operation,
                 freshness,
                 id,
+                ..
             } => K::Call {
                 call,
                 operation,
@@ -432,10 +500,34 @@ impl Kept {
     }
 }
 
-/// Without a copy of what nearly every response has.
+/// Whether the engine tells it right after another step, so that a look at the clock is saved.
+fn is_at_once(kind: &StepKind<'_>) -> bool {
+    use EventKind::{Opened, Unchanged};
+    match kind {
+        StepKind::TokenSeen { .. } | StepKind::TokenJudged { .. } => true,
+        StepKind::Event { event, .. } => matches!(event, Opened | Unchanged),
+        _ => false,
+    }
+}
+
+fn nanos(time: Duration) -> u64 {
+    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
+}
+
+/// What is kept without a copy, since nearly every response has it.
+const WELL_KNOWN: [&str; 8] = [
+    "vary",
+    "Cookie",
+    "cache-control",
+    "no-store",
+    "set-cookie",
+    "text/html; charset=utf-8",
+    "text/plain; charset=utf-8",
+    "application/json",
+];
+
 fn well_known(text: &str) -> Cow<'static, str> {
-    let known = ["vary", "Cookie", "cache-control", "no-store", "set-cookie"];
-    match known.into_iter().find(|known| *known == text) {
+    match WELL_KNOWN.into_iter().find(|known| *known == text) {
         Some(known) => Cow::Borrowed(known),
         None => Cow::Owned(text.to_owned()),
     }

@@ -27,8 +27,31 @@ const LONGEST_KEY: usize = 256;
 /// The most keys of a session that are kept.
 const MOST_KEYS: usize = 300;
 
-/// What was in a session at one moment.
+/// Memory for the next [`KeptData`]: most sessions are small, and so are the blocks that they need.
 #[derive(Debug, Default)]
+pub(super) struct Spare(Vec<(Vec<u8>, Vec<Span>)>);
+
+/// The most bytes, and the most values, that memory has which is used again.
+const SPARE: (usize, usize) = (1024, 32);
+
+impl Spare {
+    fn take(&mut self) -> (Vec<u8>, Vec<Span>) {
+        let new = || (Vec::with_capacity(256), Vec::with_capacity(8));
+        self.0.pop().unwrap_or_else(new)
+    }
+
+    pub(super) fn add(&mut self, data: KeptData) {
+        let (mut text, mut spans) = (data.text, data.spans);
+        if text.capacity() <= SPARE.0 && spans.capacity() <= SPARE.1 {
+            text.clear();
+            spans.clear();
+            self.0.push((text, spans));
+        }
+    }
+}
+
+/// What was in a session at one moment.
+#[derive(Debug)]
 pub(super) struct KeptData {
     pub(super) id: Option<SessionId>,
     pub(super) has_subject: bool,
@@ -44,7 +67,7 @@ pub(super) struct KeptData {
 
 /// Where a key and its value are.
 #[derive(Debug, Clone)]
-struct Span {
+pub(super) struct Span {
     key: Range<usize>,
     value: Range<usize>,
     /// They are in the text of what came in, which has the same.
@@ -56,18 +79,23 @@ struct Span {
 
 impl KeptData {
     /// What is the same as `before` takes no room.
-    pub(super) fn keep(data: &Data<'_>, before: Option<&Self>, room: &mut Room) -> Self {
+    pub(super) fn keep(
+        data: &Data<'_>,
+        before: Option<&Self>,
+        room: &mut Room,
+        spare: &mut Spare,
+    ) -> Self {
+        let (text, spans) = spare.take();
         let mut kept = Self {
             id: data.id(),
             has_subject: data.has_subject(),
             created: data.created(),
             expires: data.expires(),
-            ..Self::default()
+            bytes: 0,
+            text,
+            spans,
+            is_part: false,
         };
-        if before.is_none() {
-            kept.text.reserve(256);
-            kept.spans.reserve(8);
-        }
         let mut near = 0;
         data.each(&mut |key, value| {
             let encoded = value.encoded();
@@ -191,7 +219,7 @@ impl KeptValue<'_> {
 
 /// The keys of a session that is only looked at.
 pub(crate) fn keys_of(data: &Data<'_>, codec: Codec, masks: &Masks) -> Vec<KeyChange> {
-    let kept = KeptData::keep(data, None, &mut Room::new());
+    let kept = KeptData::keep(data, None, &mut Room::new(), &mut Spare::default());
     compare(Some(&kept), Some(&kept), codec, &|key, json| {
         masks.covers(key) || masks.covers_some_name(json)
     })

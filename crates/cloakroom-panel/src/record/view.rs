@@ -38,7 +38,9 @@ impl Kept {
             query: head.query().map(|query| masks.query(query, &parameters)),
             end: end.map(|end| end.end),
             duration: end.map(|end| end.duration),
-            content_type: end.and_then(|end| end.content_type.clone()),
+            content_type: end
+                .and_then(|end| end.content_type.clone())
+                .map(Cow::into_owned),
             location: end
                 .and_then(|end| end.location.as_ref())
                 .map(|location| masks.address(location, &parameters)),

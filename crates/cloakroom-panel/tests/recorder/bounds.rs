@@ -1,8 +1,10 @@
 //! Memory is bounded, whatever applications and clients do.
 
+use std::sync::Arc;
+
 use cloakroom_core::{Namespace, RequestHead, Scheme, SessionManager};
 use cloakroom_memory::MemoryStore;
-use cloakroom_panel::{Change, FeedEvent, KeptHead, Panel, PeekError, RequestEnd};
+use cloakroom_panel::{Access, Change, FeedEvent, KeptHead, Panel, PeekError, RequestEnd};
 
 use crate::application::{Application, get, namespace, shown};
 
@@ -29,6 +31,82 @@ async fn the_newest_requests_are_kept_and_no_others() {
     assert!(application.panel.recordings().is_empty());
     application.begin(get("/", "")).finish(200).await;
     assert!(application.panel.recording(6).is_some(), "numbers go on");
+}
+
+/// The memory of the oldest request is used for the newest.
+#[tokio::test]
+async fn nothing_of_an_old_request_shows_in_a_new_one() {
+    let application = Application::with(Panel::builder().capacity(1).build().unwrap());
+    let mut old = get("/old-path", "old-cookie=old-value");
+    old.add_header("x-forwarded-proto", b"old-proto");
+    let visit = application.begin(old);
+    let place = Arc::as_ptr(&visit.recording);
+    let cart = visit.open("cart").await;
+    cart.insert("old-key", "old-text").unwrap();
+    cart.save().await.unwrap();
+    cart.insert("old-other", "old-text").unwrap();
+    visit.finish(200).await;
+    drop((cart, visit));
+
+    // The same memory: a request that touches nothing.
+    let untouched = application.begin(get("/new", ""));
+    assert_eq!(Arc::as_ptr(&untouched.recording), place);
+    let request = shown(&untouched.recording);
+    assert!(request.end.is_none() && request.duration.is_none());
+    assert!(request.timeline.is_empty() && request.cookies.is_empty());
+    assert!(!format!("{request:?}").contains("old"), "{request:?}");
+    for namespace in &request.namespaces {
+        assert_eq!(namespace.access, Access::NotTouched);
+        assert!(namespace.keys.is_empty() && namespace.id.is_none());
+    }
+    untouched
+        .recording
+        .answered(302, |_| Some(b"old-header".as_slice()));
+    drop(untouched);
+
+    // One that fills its room, and one that does the same with less.
+    let large = application.begin(get("/old-path", ""));
+    let cart = large.open("cart").await;
+    for n in 0..500 {
+        cart.insert(&format!("old-{n}"), "old-text").unwrap();
+    }
+    large.finish(500).await;
+    assert!(shown(&large.recording).left_out > 0);
+    drop((cart, large));
+    let small = application.begin(get("/new", ""));
+    assert_eq!(Arc::as_ptr(&small.recording), place);
+    let cart = small.open("cart").await;
+    cart.insert("new-key", "new-text").unwrap();
+    let cookie = small.finish(200).await;
+    let request = shown(&small.recording);
+    assert_eq!(request.left_out, 0);
+    assert!(request.content_type.is_none() && request.location.is_none());
+    assert_eq!(namespace(&small.recording, "cart").keys.len(), 1);
+    assert!(!format!("{request:?}").contains("old"), "{request:?}");
+    drop((cart, small));
+
+    // One that leaves a session as it was, and one that is under way.
+    let read = application.begin(get("/", &cookie));
+    read.open("cart").await;
+    read.finish(200).await;
+    assert!(namespace(&read.recording, "cart").bytes_out.is_some());
+    drop(read);
+    let under_way = application.begin(get("/", &cookie));
+    assert_eq!(Arc::as_ptr(&under_way.recording), place);
+    under_way.open("cart").await;
+    assert!(namespace(&under_way.recording, "cart").bytes_out.is_none());
+}
+
+#[tokio::test]
+async fn a_recording_that_somebody_holds_stays_as_it_is() {
+    let application = Application::with(Panel::builder().capacity(1).build().unwrap());
+    let held = application.begin(get("/held", "")).recording;
+    application.begin(get("/newer", "")).finish(200).await;
+    assert_eq!(shown(&held).path, "/held");
+    assert_eq!(held.number(), 1);
+    let newest = application.panel.recordings();
+    assert_eq!(shown(&newest[0]).path, "/newer");
+    assert_eq!(newest[0].number(), 2);
 }
 
 #[tokio::test]
