@@ -2,6 +2,8 @@
 
 use std::{borrow::Cow, fmt, sync::Arc, time::Duration};
 
+use smallvec::{SmallVec, smallvec};
+
 use super::{Parameter, TokenTransport, header};
 use crate::{
     cookie::{self, CookieSpec},
@@ -83,9 +85,9 @@ impl Transports {
         }
     }
 
-    pub(crate) fn infos(&self) -> Vec<TransportInfo<'_>> {
+    pub(crate) fn infos(&self) -> SmallVec<[TransportInfo<'_>; 1]> {
         match self {
-            Self::Cookie(cookie) => vec![TransportInfo::Cookie { name: &cookie.name }],
+            Self::Cookie(cookie) => smallvec![TransportInfo::Cookie { name: &cookie.name }],
             Self::Several(all) => all.iter().map(|transport| transport.kind.info()).collect(),
         }
     }
