@@ -16,7 +16,7 @@ use std::{error::Error as _, time::Duration};
 use cloakroom_memcached::{MemcachedStore, OpenError};
 use cloakroom_store::{Freshness, Loaded, Store, StoreErrorKind};
 use common::{
-    Raw, a_key, a_record, after, connect, fresh, load,
+    Raw, a_key, a_record, after, connect, connect_as_usual, fresh, load,
     node::{Fake, GREETING, Node},
     url,
 };
@@ -70,7 +70,7 @@ async fn what_is_kept_is_the_documented_format_under_the_documented_name() {
 /// What a reply makes of a load and of a create.
 async fn after_reply(reply: &[u8]) -> [Option<StoreErrorKind>; 2] {
     let fake = Fake::start(GREETING, Some(reply)).await;
-    let store = connect(&fake.url, "hostile").await;
+    let store = connect_as_usual(&fake.url, "hostile").await;
     let began = Instant::now();
     let loaded = store.load(&a_key(), Freshness::Any).await;
     let created = store.create(&a_key(), &a_record()).await;
@@ -114,7 +114,7 @@ async fn a_long_value_is_passed_by() {
     // A gibibyte that comes and comes: none of it is kept.
     let reply = [&b"VA 1073741824 c1 O#\r\n"[..], &[b'x'; 1 << 20]].concat();
     let fake = Fake::start(GREETING, Some(&reply)).await;
-    let store = connect(&fake.url, "hostile").await;
+    let store = connect_as_usual(&fake.url, "hostile").await;
     let error = store.load(&a_key(), Freshness::Any).await.unwrap_err();
     assert_eq!(error.kind(), StoreErrorKind::TimedOut);
 }

@@ -17,7 +17,7 @@ use cloakroom_memcached::MemcachedStore;
 use cloakroom_store::{Freshness, Loaded, Store, StoreErrorKind};
 use cloakroom_testkit::servers::{Link, Server, broken_link, outage};
 use common::{
-    Raw, a_key, a_record, after, connect, load,
+    Raw, a_key, a_record, after, connect_as_usual, load,
     node::{Fake, GREETING},
 };
 
@@ -26,7 +26,7 @@ async fn requests_survive_an_outage() {
     let Some(mut server) = Server::memcached().await else {
         return;
     };
-    let store = connect(&server.url(), "outage").await;
+    let store = connect_as_usual(&server.url(), "outage").await;
     println!("{}", outage(&mut server, store).await);
 }
 
@@ -36,7 +36,7 @@ async fn requests_survive_a_broken_network() {
         return;
     };
     let link = Link::to(server.address()).await.unwrap();
-    let store = connect(&server.url_at(link.address()), "outage").await;
+    let store = connect_as_usual(&server.url_at(link.address()), "outage").await;
     println!("{}", broken_link(&link, store).await);
 }
 
@@ -123,7 +123,7 @@ async fn a_restart_between_two_requests_is_not_noticed() {
     let Some(mut server) = Server::memcached().await else {
         return;
     };
-    let store = connect(&server.url(), "restart").await;
+    let store = connect_as_usual(&server.url(), "restart").await;
     for _ in 0..5 {
         let (key, record) = (a_key(), a_record());
         store.create(&key, &record).await.unwrap();
@@ -146,7 +146,7 @@ async fn a_connection_that_is_reset_is_replaced() {
         return;
     };
     let link = Link::to(server.address()).await.unwrap();
-    let store = connect(&server.url_at(link.address()), "reset").await;
+    let store = connect_as_usual(&server.url_at(link.address()), "reset").await;
     let (key, record) = (a_key(), a_record());
     store.create(&key, &record).await.unwrap();
     for _ in 0..10 {
@@ -176,7 +176,7 @@ async fn one_connection_serves_all_calls() {
     let Some(server) = Server::memcached().await else {
         return;
     };
-    let store = connect(&server.url(), "one").await;
+    let store = connect_as_usual(&server.url(), "one").await;
     let mut raw = Raw::to(&server.url());
     let before = raw.stats()["total_connections"];
     let calls = (0..500).map(|_| {
@@ -197,7 +197,7 @@ async fn one_connection_serves_all_calls() {
 async fn a_write_of_unknown_outcome_is_not_sent_again() {
     // The connection ends when a command has come: nobody knows what became of it.
     let mut fake = Fake::start(GREETING, None).await;
-    let store = connect(&fake.url, "lost").await;
+    let store = connect_as_usual(&fake.url, "lost").await;
     let (key, record) = (a_key(), a_record());
     let created = store.create(&key, &record).await.unwrap_err();
     assert_eq!(created.kind(), StoreErrorKind::Unavailable);
@@ -220,7 +220,7 @@ async fn dropped_calls_leave_the_connection_in_order() {
     let Some(server) = Server::memcached().await else {
         return;
     };
-    let store = connect(&server.url(), "dropped").await;
+    let store = connect_as_usual(&server.url(), "dropped").await;
     let keys: Vec<_> = (0..50).map(|_| a_key()).collect();
     for (number, key) in keys.iter().enumerate() {
         let mut record = a_record();
@@ -251,7 +251,7 @@ fn a_store_survives_its_runtime() {
     let Some(server) = first.block_on(Server::memcached()) else {
         return;
     };
-    let store = first.block_on(connect(&server.url(), "runtime"));
+    let store = first.block_on(connect_as_usual(&server.url(), "runtime"));
     let (key, record) = (a_key(), a_record());
     first.block_on(store.create(&key, &record)).unwrap();
     drop(first);

@@ -19,7 +19,7 @@ use std::{
 use cloakroom_memcached::MemcachedStore;
 use cloakroom_store::{Key, Loaded, Record, Store, Version};
 use cloakroom_testkit::servers::Server;
-use common::{Raw, a_key, a_record_of, load, patient};
+use common::{Raw, a_key, a_record_of, connect, load};
 
 const SIZE: usize = 300;
 const CALLS: usize = 100_000;
@@ -115,7 +115,7 @@ async fn calls() {
         return;
     };
     println!("{CALLS} calls, {SIZE} bytes of data");
-    let store = patient(&server.url(), "speed").await;
+    let store = connect(&server.url(), "speed").await;
     for tasks in [1, 64] {
         let sessions = sessions(&store, tasks).await;
         measure("load", &sessions, Loading(store.clone())).await;

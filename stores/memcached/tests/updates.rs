@@ -12,13 +12,13 @@
 mod common;
 
 use cloakroom_testkit::{Contended, child, child_task};
-use common::{fresh, patient, url};
+use common::{connect, fresh, url};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn two_stores_lose_nothing() {
     let Some(url) = url() else { return };
     let prefix = fresh("two");
-    let (one, other) = (patient(&url, &prefix).await, patient(&url, &prefix).await);
+    let (one, other) = (connect(&url, &prefix).await, connect(&url, &prefix).await);
     let record = Contended::create(&one).await;
     tokio::join!(
         record.update(&one, "a", 10, 50),
@@ -31,7 +31,7 @@ async fn two_stores_lose_nothing() {
 async fn two_processes_lose_nothing() {
     let Some(url) = url() else { return };
     let prefix = fresh("processes");
-    let store = patient(&url, &prefix).await;
+    let store = connect(&url, &prefix).await;
     let record = Contended::create(&store).await;
     let start = |name| {
         let task = format!("{url} {prefix} {record} {name}");
@@ -52,7 +52,7 @@ async fn two_processes_lose_nothing() {
 async fn a_process_of_its_own() {
     let Some(task) = child_task() else { return };
     let words: Vec<&str> = task.split(' ').collect();
-    let store = patient(words[0], words[1]).await;
+    let store = connect(words[0], words[1]).await;
     let record: Contended = words[2].parse().unwrap();
     record.update(&store, words[3], 5, 100).await;
 }

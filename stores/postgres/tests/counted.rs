@@ -1,5 +1,7 @@
-//! What many writes at the same time cost the server, by its own count.
+//! What many writes at the same time cost the server, by its own count. It counts what others do, too, so the test
+//! has one to itself.
 //! `cargo test -p cloakroom-postgres --test counted -- --nocapture` prints it.
+#![cfg(unix)]
 #![allow(
     clippy::indexing_slicing,
     clippy::panic,
@@ -17,7 +19,8 @@ use std::{
 
 use cloakroom_postgres::PostgresStore;
 use cloakroom_store::{Record, Store};
-use common::{builder, client, create, load, numbered, record, url, version};
+use cloakroom_testkit::servers::Server;
+use common::{builder, client, create, load, numbered, record, version};
 use tokio::task::JoinSet;
 use tokio_postgres::Client;
 
@@ -162,9 +165,11 @@ async fn raw_updates(url: &str, is_own: bool) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn writes_at_the_same_time_share_commits() {
-    let Some(url) = url() else { return };
-    let client = client(&url).await;
-    let url = format!("{url}?application_name=counted");
+    let Some(server) = Server::postgres().await else {
+        return;
+    };
+    let client = client(&server.url()).await;
+    let url = format!("{}?application_name=counted", server.url());
     let store = builder(&url, "counted").await.connect().await.unwrap();
     fill(&store).await;
     drop(store);

@@ -11,7 +11,7 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-use cloakroom_memcached::MemcachedStore;
+use cloakroom_memcached::{MemcachedStore, MemcachedStoreBuilder};
 use cloakroom_store::{
     Freshness, Key, Loaded, NamespaceId, Record, SessionId, Store, Timestamp, Version,
 };
@@ -23,22 +23,22 @@ pub(crate) fn url() -> Option<String> {
     service("CLOAKROOM_TEST_MEMCACHED_URL")
 }
 
-/// A store with a prefix, so that tests don't meet.
+/// A store with a prefix, so that tests don't meet, and with patience: what is late on a busy machine
+/// is not lost.
 pub(crate) async fn connect(url: &str, prefix: &str) -> MemcachedStore {
-    let store = MemcachedStore::builder(url).prefix(prefix).connect().await;
-    store.unwrap_or_else(|error| panic!("{error}: {:?}", std::error::Error::source(&error)))
+    let patience = Duration::from_secs(20);
+    let builder = MemcachedStore::builder(url).timeout(patience);
+    open(builder.connect_timeout(patience).prefix(prefix)).await
 }
 
-/// One for which what is late on a busy machine is not lost.
-pub(crate) async fn patient(url: &str, prefix: &str) -> MemcachedStore {
-    let builder = MemcachedStore::builder(url).prefix(prefix);
-    let patience = Duration::from_secs(20);
-    builder
-        .timeout(patience)
-        .connect_timeout(patience)
-        .connect()
-        .await
-        .unwrap()
+/// A store as applications have it.
+pub(crate) async fn connect_as_usual(url: &str, prefix: &str) -> MemcachedStore {
+    open(MemcachedStore::builder(url).prefix(prefix)).await
+}
+
+async fn open(builder: MemcachedStoreBuilder) -> MemcachedStore {
+    let store = builder.connect().await;
+    store.unwrap_or_else(|error| panic!("{error}: {:?}", std::error::Error::source(&error)))
 }
 
 /// A prefix that no earlier run has used.
