@@ -7,7 +7,8 @@
 //! The life of a request, in the files of this crate: `request` begins and ends it, `ticket` reads
 //! what the client sent by whichever
 //! `transport`, `open` loads and judges, `session` is what the application uses, `journal`
-//! keeps its changes, `commit` writes them. Beside requests, `subjects` lists and ends the sessions
+//! keeps its changes, `commit` writes them; `serve` is the future around a handler that does all of
+//! it. Beside requests, `subjects` lists and ends the sessions
 //! of a user, and `sweeper` removes what has expired. `trace` tells who wants to know.
 //!
 //! It needs a tokio runtime with time enabled wherever a store does not answer at once.

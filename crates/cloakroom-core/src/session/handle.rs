@@ -142,7 +142,7 @@ impl SessionHandle {
     /// # });
     /// ```
     pub fn subjects(&self) -> Result<Subjects, SessionError> {
-        Subjects::new(self.0.manager.share(), self.0.index)
+        Subjects::new(self.0.manager.share(), self.0.index, self.0.trace.clone())
     }
 
     /// Ends all other sessions of this session's subject, and says how many there were: for a new

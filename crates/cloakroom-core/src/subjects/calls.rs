@@ -33,6 +33,7 @@ impl Subjects {
         let (namespace, store) = self.parts()?;
         let name = namespace.name().to_owned();
         let listed = store.by_subject(name.clone(), subject.clone(), after, limit);
+        let listed = self.trace.list(&name, namespace.id, listed);
         match call(listed, Operation::BySubject, budget).await {
             Ok(mut page) => {
                 page.sessions.retain(|session| {
@@ -84,7 +85,7 @@ impl Subjects {
         key: Key,
         budget: &mut Budget,
     ) -> Result<Option<Loaded>, SessionError> {
-        let loaded = look(self.parts()?.1, key, budget).await;
+        let loaded = self.look(self.parts()?.1, key, budget).await;
         loaded.map_err(|error| self.failed(Some(key.id), error))
     }
 
@@ -138,12 +139,16 @@ impl Subjects {
 
     pub(super) async fn delete(&self, key: Key, mut budget: Budget) -> Result<bool, SessionError> {
         let (namespace, store) = self.parts()?;
-        let was_there = match call(store.delete(key), Operation::Delete, &mut budget).await {
+        let deleted = store.delete(key);
+        let deleted = self
+            .trace
+            .call(self.name(), key, Operation::Delete, deleted);
+        let was_there = match call(deleted, Operation::Delete, &mut budget).await {
             Ok(was_there) => was_there,
             Err(error) => {
                 let is_unknown = error.is_outcome_unknown();
                 let failure = self.failed(Some(key.id), error);
-                if !is_unknown || !matches!(look(store, key, &mut budget).await, Ok(None)) {
+                if !is_unknown || !matches!(self.look(store, key, &mut budget).await, Ok(None)) {
                     return Err(failure);
                 }
                 true
@@ -182,12 +187,15 @@ impl Subjects {
                    namespace with a store",
         })
     }
-}
 
-async fn look(
-    store: &AnyStore,
-    key: Key,
-    budget: &mut Budget,
-) -> Result<Option<Loaded>, StoreError> {
-    call(store.load(key, Freshness::Latest), Operation::Load, budget).await
+    async fn look(
+        &self,
+        store: &AnyStore,
+        key: Key,
+        budget: &mut Budget,
+    ) -> Result<Option<Loaded>, StoreError> {
+        let loaded = store.load(key, Freshness::Latest);
+        let loaded = self.trace.load(self.name(), key, Freshness::Latest, loaded);
+        call(loaded, Operation::Load, budget).await
+    }
 }

@@ -11,7 +11,7 @@ use cloakroom_store::{
 use tokio::time::Instant;
 
 use self::together::try_together;
-use crate::{call::Budget, error::SessionError, manager::SessionManager};
+use crate::{call::Budget, error::SessionError, manager::SessionManager, trace::Trace};
 
 /// The longest page.
 const MOST: usize = 100;
@@ -63,6 +63,7 @@ const PATIENCE: u32 = 20;
 pub struct Subjects {
     manager: SessionManager,
     index: usize,
+    trace: Trace,
 }
 
 impl SessionManager {
@@ -83,7 +84,7 @@ impl SessionManager {
     /// ```
     pub fn subjects(&self, namespace: &str) -> Result<Subjects, SessionError> {
         match self.index_of(namespace) {
-            Some(index) => Subjects::new(self.clone(), index),
+            Some(index) => Subjects::new(self.clone(), index, Trace::default()),
             None => Err(SessionError::UnknownNamespace {
                 name: namespace.to_owned(),
                 known: self.namespaces().map(|n| n.name().to_owned()).collect(),
@@ -93,8 +94,17 @@ impl SessionManager {
 }
 
 impl Subjects {
-    pub(crate) fn new(manager: SessionManager, index: usize) -> Result<Self, SessionError> {
-        let subjects = Self { manager, index };
+    /// What is traced is told of those calls too.
+    pub(crate) fn new(
+        manager: SessionManager,
+        index: usize,
+        trace: Trace,
+    ) -> Result<Self, SessionError> {
+        let subjects = Self {
+            manager,
+            index,
+            trace,
+        };
         subjects.parts()?;
         Ok(subjects)
     }

@@ -9,7 +9,7 @@ use std::{
 };
 
 use cloakroom_store::{
-    Freshness, Key, Loaded, NamespaceId, Operation, StoreError, StoreFuture, Tag,
+    Freshness, Key, Loaded, NamespaceId, Operation, Page, SessionId, StoreError, StoreFuture, Tag,
 };
 
 use super::{CallOutcome, StepKind, Trace};
@@ -45,6 +45,15 @@ impl Answer for bool {
     }
 }
 
+impl Answer for Page {
+    fn outcome(&self) -> CallOutcome {
+        match self.sessions.is_empty() {
+            true => CallOutcome::NothingThere,
+            false => CallOutcome::Done,
+        }
+    }
+}
+
 impl Trace {
     /// Watches a load.
     #[inline]
@@ -57,7 +66,10 @@ impl Trace {
     ) -> StoreFuture<Option<Loaded>> {
         match self.is_on() {
             false => future,
-            true => self.watch(namespace, key, Operation::Load, Some(freshness), future),
+            true => {
+                let (place, freshness) = ((key.namespace, Some(key.id)), Some(freshness));
+                self.watch(namespace, place, Operation::Load, freshness, future)
+            }
         }
     }
 
@@ -72,7 +84,23 @@ impl Trace {
     ) -> StoreFuture<T> {
         match self.is_on() {
             false => future,
-            true => self.watch(namespace, key, operation, None, future),
+            true => {
+                let place = (key.namespace, Some(key.id));
+                self.watch(namespace, place, operation, None, future)
+            }
+        }
+    }
+
+    /// Watches a list of the sessions of a subject.
+    pub(crate) fn list(
+        &self,
+        namespace: &str,
+        place: NamespaceId,
+        future: StoreFuture<Page>,
+    ) -> StoreFuture<Page> {
+        match self.is_on() {
+            false => future,
+            true => self.watch(namespace, (place, None), Operation::BySubject, None, future),
         }
     }
 
@@ -81,13 +109,13 @@ impl Trace {
     fn watch<T: Answer + 'static>(
         &self,
         namespace: &str,
-        key: Key,
+        (place, id): (NamespaceId, Option<SessionId>),
         operation: Operation,
         freshness: Option<Freshness>,
         future: StoreFuture<T>,
     ) -> StoreFuture<T> {
         let call = CALLS.fetch_add(1, Ordering::Relaxed);
-        let (id, began) = (key.id, Instant::now());
+        let began = Instant::now();
         self.tell(namespace, || StepKind::CallBegun {
             call,
             operation,
@@ -98,7 +126,7 @@ impl Trace {
         Box::pin(Watched {
             future,
             trace: self.clone(),
-            namespace: key.namespace,
+            namespace: place,
             call,
             operation,
             began,

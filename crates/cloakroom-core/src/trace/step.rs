@@ -57,8 +57,8 @@ pub enum StepKind<'a> {
         operation: Operation,
         /// For a load: whether an answer from a copy will do.
         freshness: Option<Freshness>,
-        /// The session.
-        id: SessionId,
+        /// The session; `None` for a list of those of a subject.
+        id: Option<SessionId>,
         /// When it begins.
         began: Instant,
     },

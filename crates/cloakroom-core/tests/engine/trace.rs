@@ -304,6 +304,29 @@ async fn a_store_that_hangs_or_fails_is_told_with_what_becomes_of_the_response()
 }
 
 #[tokio::test]
+async fn the_store_calls_for_a_subjects_other_sessions_are_told_too() {
+    let world = World::new();
+    let (mut desk, mut phone) = (Browser::new(), Browser::new());
+    for browser in [&mut desk, &mut phone] {
+        heard(&world, browser, |s| s.login("ada").map(|_| ())).await;
+    }
+    let (flight, heard) = world.begin_heard(&desk);
+    let session = flight.open(ACCOUNT).await;
+    assert_eq!(session.end_others().await.unwrap(), 1);
+    let mut calls = heard.of("ended");
+    assert_eq!(calls.remove(0), "ended load Found"); // its own
+    assert_eq!(
+        calls,
+        [
+            "ended load Found", // it is still logged in
+            "ended by_subject Done",
+            "ended delete Done",
+        ]
+    );
+    assert_eq!(heard.of("begun").len(), calls.len() + 1);
+}
+
+#[tokio::test]
 async fn what_nobody_asks_for_is_not_judged_and_not_loaded() {
     let judged = Arc::new(AtomicUsize::new(0));
     let counter = judged.clone();

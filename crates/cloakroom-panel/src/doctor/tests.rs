@@ -314,7 +314,7 @@ fn a_store_slower_than_its_deadline() {
         let call = EntryKind::Call {
             operation: Operation::Load,
             freshness: None,
-            id: "cart-1".to_owned(),
+            id: Some("cart-1".to_owned()),
             outcome: Some(outcome),
             took: Some(Duration::from_millis(millis)),
         };
@@ -365,7 +365,7 @@ fn a_namespace_has_its_own_deadlines() {
     let call = EntryKind::Call {
         operation: Operation::Load,
         freshness: None,
-        id: "audit-1".to_owned(),
+        id: Some("audit-1".to_owned()),
         outcome: Some(CallOutcome::Found),
         took: Some(Duration::from_secs(2)),
     };

@@ -288,7 +288,7 @@ fn the_timeline_says_what_took_how_long() {
     let call = EntryKind::Call {
         operation: Operation::Load,
         freshness: None,
-        id: "cart-1".to_owned(),
+        id: Some("cart-1".to_owned()),
         outcome: Some(CallOutcome::Found),
         took: Some(std::time::Duration::from_micros(1605)),
     };

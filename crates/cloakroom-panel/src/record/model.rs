@@ -241,8 +241,8 @@ pub enum EntryKind {
         operation: Operation,
         /// For a load: whether an answer from a copy would do.
         freshness: Option<Freshness>,
-        /// The public id.
-        id: String,
+        /// The public id; `None` for a list of the sessions of a subject.
+        id: Option<String>,
         /// How it ended; `None` while it is under way.
         outcome: Option<CallOutcome>,
         /// How long it took.

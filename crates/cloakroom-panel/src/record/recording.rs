@@ -97,7 +97,7 @@ pub(super) enum KeptKind {
         call: u64,
         operation: Operation,
         freshness: Option<Freshness>,
-        id: SessionId,
+        id: Option<SessionId>,
         end: Option<(CallOutcome, Duration)>,
     },
     Event {

@@ -186,7 +186,7 @@ impl Kept {
             } => EntryKind::Call {
                 operation: *operation,
                 freshness: *freshness,
-                id: id.to_string(),
+                id: id.map(|id| id.to_string()),
                 outcome: end.map(|(outcome, _)| outcome),
                 took: end.map(|(_, took)| took),
             },
