@@ -21,8 +21,6 @@ pub(crate) struct KnownNamespace {
     pub(crate) parameters: Vec<String>,
     /// What its transports are called, in the order of `row.transports`.
     names: Vec<String>,
-    /// All of its transports can be read from a head that was kept.
-    pub(crate) may_peek: bool,
 }
 
 impl KnownManager {
@@ -32,7 +30,6 @@ impl KnownManager {
             codec: info.codec(),
             parameters: parameters(info),
             names: info.transports().map(|one| name(one).to_owned()).collect(),
-            may_peek: info.transports().all(|one| one != TransportInfo::Custom),
         };
         let namespaces = manager.namespaces().map(known).collect();
         Self {

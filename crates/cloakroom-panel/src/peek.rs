@@ -74,8 +74,7 @@ impl Panel {
 pub enum PeekError {
     /// The request is no longer kept.
     NoRequest,
-    /// The namespace is not one of the request's, its tokens travel by a transport of the
-    /// application's own, or the request's head was too large to be kept.
+    /// The namespace is not one of the request's, or the request's head was too large to be kept.
     NotPossible,
     /// The session could not be read.
     Session(SessionError),
@@ -86,8 +85,8 @@ impl fmt::Display for PeekError {
         f.write_str(match self {
             Self::NoRequest => "the request is no longer kept: newer ones have taken its place",
             Self::NotPossible => {
-                "no peek is possible: the request has no such namespace, its tokens travel by the \
-                 application's own transport, or the request's head was too large to be kept"
+                "no peek is possible: the request has no such namespace, or its head was too large \
+                 to be kept"
             }
             Self::Session(_) => "the session could not be read",
         })

@@ -228,7 +228,7 @@ impl Recording {
         let kept = self.kept();
         let knows = |manager: &&Arc<KnownManager>| {
             let mut namespaces = manager.namespaces.iter();
-            namespaces.any(|known| known.row.namespace == namespace && known.may_peek)
+            namespaces.any(|known| known.row.namespace == namespace)
         };
         let manager = kept.managers.iter().find(knows)?;
         let head = Some(&kept.head).filter(|head| head.is_whole())?;

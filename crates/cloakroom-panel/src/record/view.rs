@@ -138,7 +138,7 @@ impl Kept {
                     _ => None,
                 })
                 .next_back(),
-            may_peek: access != Access::Opened && known.may_peek && self.head.is_whole(),
+            may_peek: access != Access::Opened && self.head.is_whole(),
         }
     }
 

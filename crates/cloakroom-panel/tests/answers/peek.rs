@@ -1,8 +1,13 @@
 //! Peeking at a session that a request did not touch.
 
-use cloakroom_core::store::Operation;
+use cloakroom_core::{
+    Namespace, Outcome, RequestHead, RequestSessions, ResponseHead, ResponseHeader, Scheme,
+    SessionManager, TokenTransport, Transport, store::Operation,
+};
+use cloakroom_memory::MemoryStore;
+use cloakroom_panel::{KeptHead, Panel};
 
-use crate::visitor::{Application, full, header};
+use crate::visitor::{Application, HERE, Response, full, header};
 
 #[tokio::test]
 async fn a_peek_reads_once_and_changes_nothing() {
@@ -88,4 +93,48 @@ async fn a_peek_is_asked_for_by_the_panel_s_own_form() {
         404
     );
     assert_eq!(application.store.operations(), []);
+}
+
+/// Tokens in a header of the application's own.
+#[derive(Debug)]
+struct Device;
+
+impl TokenTransport for Device {
+    fn read(&self, request: &dyn RequestHead, candidate: &mut dyn FnMut(&[u8])) {
+        request.header("x-device", candidate);
+    }
+
+    fn write(&self, token: Option<&str>, response: &mut dyn ResponseHead) {
+        let token = token.unwrap_or_default().to_owned();
+        response.append(ResponseHeader::Other("x-device"), token.into());
+    }
+
+    fn varies_on(&self) -> &[&str] {
+        &["X-Device"]
+    }
+}
+
+#[tokio::test]
+async fn a_peek_reads_tokens_by_the_application_s_own_transport() {
+    let device = Namespace::new("device", MemoryStore::new());
+    let device = device.transports([Transport::custom(Device)]);
+    let manager = SessionManager::builder().namespace(device).build().unwrap();
+    let panel = Panel::builder().build().unwrap();
+    let mut head = KeptHead::new("POST", "/", None, Scheme::Http);
+    let sessions = RequestSessions::begin(&manager);
+    let opened = sessions.judge_all(&head).open("device").await;
+    opened
+        .unwrap()
+        .unwrap()
+        .insert("items", "umbrella")
+        .unwrap();
+    let _ = sessions.commit(Outcome::Success).await;
+    let mut response = Response::default();
+    sessions.finish(&mut response);
+
+    head.add_header("x-device", response.value("x-device").as_bytes());
+    let recording = panel.begin(head, Some(HERE));
+    let _untouched = RequestSessions::begin_traced(&manager, recording.clone());
+    let peek = panel.peek(recording.number(), "device").await.unwrap();
+    assert_eq!(peek.keys[0].before.clone().unwrap().json, "\"umbrella\"");
 }

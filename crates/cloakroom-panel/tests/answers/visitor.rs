@@ -117,9 +117,15 @@ pub(crate) fn header<'a>(response: &'a PanelResponse, name: &str) -> &'a str {
 }
 
 #[derive(Default)]
-struct Response(Vec<(ResponseHeader, String)>);
+pub(crate) struct Response(Vec<(ResponseHeader, String)>);
 
 impl Response {
+    /// The value of a header.
+    pub(crate) fn value(&self, header: &str) -> &str {
+        let mut named = self.0.iter().filter(|(name, _)| name.name() == header);
+        &named.next().unwrap().1
+    }
+
     /// The cookie that a browser sends back; nothing when none was set.
     fn cookie(&self) -> String {
         let mut cookies = self
