@@ -78,7 +78,8 @@ pub(crate) struct ResponseView<'a>(pub(crate) &'a mut HeaderMap);
 
 impl ResponseHead for ResponseView<'_> {
     fn values(&self, header: ResponseHeader, visit: &mut dyn FnMut(&[u8])) {
-        for value in self.0.get_all(header.name()) {
+        let values = name(header).map(|name| self.0.get_all(name));
+        for value in values.into_iter().flatten() {
             visit(value.as_bytes());
         }
     }
@@ -96,16 +97,28 @@ impl ResponseHead for ResponseView<'_> {
     }
 }
 
+// What is sent most is checked once, by the compiler.
+const COOKIE: HeaderValue = HeaderValue::from_static("Cookie");
+const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
+
+fn name(header: ResponseHeader) -> Option<HeaderName> {
+    Some(match header {
+        ResponseHeader::SetCookie => header::SET_COOKIE,
+        ResponseHeader::Vary => header::VARY,
+        ResponseHeader::CacheControl => header::CACHE_CONTROL,
+        other => HeaderName::from_bytes(other.name().as_bytes()).ok()?,
+    })
+}
+
 /// The engine has checked what it sends, so that this is never `None`; a log line for what a
 /// transport of the application's gets wrong.
 fn pair(header: ResponseHeader, value: Cow<'static, str>) -> Option<(HeaderName, HeaderValue)> {
-    let name = match header {
-        ResponseHeader::SetCookie => Ok(header::SET_COOKIE),
-        ResponseHeader::Vary => Ok(header::VARY),
-        ResponseHeader::CacheControl => Ok(header::CACHE_CONTROL),
-        other => HeaderName::from_bytes(other.name().as_bytes()),
+    let value = match value {
+        Cow::Borrowed("Cookie") => Ok(COOKIE),
+        Cow::Borrowed("no-store") => Ok(NO_STORE),
+        value => HeaderValue::try_from(value.into_owned()),
     };
-    let (Ok(name), Ok(mut value)) = (name, HeaderValue::from_str(&value)) else {
+    let (Some(name), Ok(mut value)) = (name(header), value) else {
         tracing::error!(target: "cloakroom", ?header, "a response header can't be sent");
         return None;
     };

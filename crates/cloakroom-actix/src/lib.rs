@@ -8,6 +8,8 @@
 //! [`CsrfMiddleware`] refuses what another site may have made a browser send, with or without
 //! tokens; [`CsrfForm`] is a form whose token was checked.
 //!
+//! With the feature `panel` there is `PanelMiddleware`, the debug toolbar, for development.
+//!
 //! # Which scheme
 //! Whether a request came over https is what its [`Scheme`] extension says, else whether the server
 //! itself ended TLS. Behind a proxy that you trust, set the extension from the proxy's header, in a
@@ -21,19 +23,21 @@
 //!
 //! [cloakroom]: https://docs.rs/cloakroom
 
-mod attached;
-mod commit;
+mod around;
 mod csrf;
 mod head;
 mod middleware;
+#[cfg(feature = "panel")]
+mod panel;
 mod rejection;
 mod session;
-mod sessions;
 
+pub use around::{Around, AroundService};
 pub use cloakroom_core::{NamespaceName, Scheme};
-pub use csrf::{CsrfForm, CsrfFormRejection, CsrfMiddleware, CsrfService};
+pub use csrf::{CsrfForm, CsrfMiddleware, CsrfRules};
 pub use head::RequestView;
-pub use middleware::{SessionMiddleware, SessionService};
+pub use middleware::SessionMiddleware;
+#[cfg(feature = "panel")]
+pub use panel::PanelMiddleware;
 pub use rejection::SessionRejection;
-pub use session::Session;
-pub use sessions::Sessions;
+pub use session::{Session, Sessions};

@@ -1,17 +1,25 @@
-use std::task::{Context, Poll};
+use std::{
+    cell::{OnceCell, RefCell},
+    marker::PhantomData,
+    rc::Rc,
+    sync::Arc,
+};
 
 use actix_web::{
-    Error, HttpMessage,
+    Error, HttpMessage, HttpRequest,
     body::MessageBody,
-    dev::{Service, ServiceRequest, ServiceResponse, Transform},
+    dev::{Extensions, ServiceRequest, ServiceResponse},
+    error::InternalError,
 };
-use cloakroom_core::{ErrorResponse, RequestSessions, SessionManager};
-use futures_util::future::{LocalBoxFuture, Ready, ready};
+use cloakroom_core::{
+    ErrorResponse, Framework, RequestSessions, ResponseHead, SessionError, SessionManager, Tracer,
+};
+use futures_util::{TryFutureExt, future};
 
 use crate::{
-    attached::Attached,
-    commit::{Response, serve},
-    rejection::answer,
+    around::{Around, Response, Surround, refuse},
+    head::ResponseView,
+    rejection::{Answer, in_place_of},
 };
 
 /// Gives each request its sessions, and commits them with the response.
@@ -52,71 +60,141 @@ use crate::{
 ///     .route("/", web::get().to(count));
 /// # Ok::<(), cloakroom_core::ConfigError>(())
 /// ```
-#[derive(Debug, Clone)]
-pub struct SessionMiddleware {
-    manager: SessionManager,
-}
+pub type SessionMiddleware = Around<SessionManager>;
 
 impl SessionMiddleware {
     /// The middleware of a manager.
-    #[must_use]
     pub fn new(manager: SessionManager) -> Self {
-        Self { manager }
+        Self(manager)
     }
 }
 
-impl<S, B> Transform<S, ServiceRequest> for SessionMiddleware
-where
-    S: Service<ServiceRequest, Response = ServiceResponse<B>, Error = Error> + 'static,
-    B: MessageBody + 'static,
-{
-    type Response = Response<B>;
-    type Error = Error;
-    type Transform = SessionService<S>;
-    type InitError = ();
-    type Future = Ready<Result<SessionService<S>, ()>>;
-
-    fn new_transform(&self, inner: S) -> Self::Future {
-        let manager = self.manager.clone();
-        ready(Ok(SessionService { inner, manager }))
+impl Surround for SessionManager {
+    fn serve<B: MessageBody + 'static>(
+        self: Rc<Self>,
+        request: ServiceRequest,
+        inner: impl AsyncFnOnce(ServiceRequest) -> Result<ServiceResponse<B>, Error> + 'static,
+    ) -> impl Future<Output = Result<Response<B>, Error>> + 'static {
+        match Attached::begin(&self, &request) {
+            Ok(sessions) => {
+                future::Either::Left(sessions.serve::<Actix<B>, _>(inner(request).map_ok(answered)))
+            }
+            Err(refused) => future::Either::Right(future::ready(Ok(refuse(request, &refused)))),
+        }
     }
 }
 
-/// The service that [`SessionMiddleware`] makes.
-#[derive(Debug, Clone)]
-pub struct SessionService<S> {
-    inner: S,
-    manager: SessionManager,
+/// What the handlers of actix-web come to.
+struct Actix<B>(PhantomData<B>);
+
+impl<B> Framework for Actix<B> {
+    type Handled = Result<Response<B>, Error>;
+
+    fn status(handled: &Self::Handled) -> u16 {
+        match handled {
+            Ok(response) => response.status().as_u16(),
+            Err(error) => error.as_response_error().status_code().as_u16(),
+        }
+    }
+
+    fn head<T>(
+        handled: &mut Self::Handled,
+        look: impl FnOnce(&mut dyn ResponseHead) -> T,
+    ) -> Option<T> {
+        let response = handled.as_mut().ok()?;
+        Some(look(&mut ResponseView(response.headers_mut())))
+    }
+
+    fn replace(handled: Self::Handled, error: &ErrorResponse) -> Self::Handled {
+        match handled {
+            Ok(response) => Ok(replace(response, error)),
+            Err(failed) => {
+                let response = in_place_of(failed.error_response(), error);
+                Err(InternalError::from_response(failed, response).into())
+            }
+        }
+    }
+
+    fn finish(mut handled: Self::Handled, sessions: &RequestSessions) -> Self::Handled {
+        match &mut handled {
+            Ok(response) => sessions.finish(&mut ResponseView(response.headers_mut())),
+            Err(error) => {
+                // Its response may be made several times, and a session is finished once.
+                let (sessions, finished) = (sessions.clone(), OnceCell::new());
+                error.add_response_mapper(move |mut response| {
+                    let headers = finished.get_or_init(|| {
+                        sessions.finish(&mut ResponseView(response.headers_mut()));
+                        response.headers().clone()
+                    });
+                    *response.headers_mut() = headers.clone();
+                    response
+                });
+            }
+        }
+        handled
+    }
 }
 
-impl<S, B> Service<ServiceRequest> for SessionService<S>
-where
-    S: Service<ServiceRequest, Response = ServiceResponse<B>, Error = Error> + 'static,
-    B: MessageBody + 'static,
-{
-    type Response = Response<B>;
-    type Error = Error;
-    type Future = LocalBoxFuture<'static, Result<Self::Response, Error>>;
+/// The response, unless an extractor has failed and nobody has answered for that.
+fn answered<B>(response: ServiceResponse<B>) -> Response<B> {
+    match Attached::unanswered(response.request()) {
+        None => response.map_into_left_body(),
+        Some(failed) => replace(response, &failed),
+    }
+}
 
-    fn poll_ready(&self, context: &mut Context<'_>) -> Poll<Result<(), Error>> {
-        self.inner.poll_ready(context)
+fn replace<A, B>(response: ServiceResponse<A>, error: &ErrorResponse) -> Response<B> {
+    let (request, replaced) = response.into_parts();
+    ServiceResponse::new(request, in_place_of(replaced, error)).map_into_right_body()
+}
+
+/// What the middleware leaves in a request for its extractors.
+pub(crate) struct Attached {
+    sessions: RequestSessions,
+    /// What extractors could not open. actix-web makes `None` of an error where a handler takes an
+    /// `Option`; a store that is down must not look like a namespace that is closed. In a cell of
+    /// its own, so that an extractor needs no `extensions_mut`, which panics while others look.
+    failures: RefCell<Vec<Arc<Answer>>>,
+}
+
+impl Attached {
+    /// Begins the sessions of a middleware. They take the place of those of the one around it, and
+    /// have its failures.
+    pub(crate) fn begin(
+        manager: &SessionManager,
+        request: &ServiceRequest,
+    ) -> Result<RequestSessions, ErrorResponse> {
+        let mut extensions = request.extensions_mut();
+        let tracer = extensions.get::<Arc<dyn Tracer>>().cloned();
+        let sessions = RequestSessions::enter(manager, Self::sessions(&extensions), tracer)?;
+        let outer = extensions.remove::<Self>();
+        extensions.insert(Self {
+            sessions: sessions.clone(),
+            failures: outer.map(|outer| outer.failures).unwrap_or_default(),
+        });
+        Ok(sessions)
     }
 
-    fn call(&self, request: ServiceRequest) -> Self::Future {
-        let outer = Attached::sessions(&request.extensions());
-        let sessions = match outer {
-            None => RequestSessions::begin(&self.manager),
-            Some(outer) => match RequestSessions::begin_inside(&self.manager, outer) {
-                Ok(sessions) => sessions,
-                Err(error) => {
-                    tracing::error!(target: "cloakroom", "an inner session middleware is refused: {error}");
-                    let refused = answer(&ErrorResponse::misconfigured());
-                    let refused = request.into_response(refused).map_into_right_body();
-                    return Box::pin(ready(Ok(refused)));
-                }
-            },
-        };
-        Attached::put(sessions.clone(), &mut request.extensions_mut());
-        Box::pin(serve(self.inner.call(request), sessions))
+    pub(crate) fn sessions(extensions: &Extensions) -> Option<RequestSessions> {
+        Some(extensions.get::<Self>()?.sessions.clone())
     }
+
+    /// The response to an extractor that has failed, which nobody has answered for.
+    pub(crate) fn unanswered(request: &HttpRequest) -> Option<ErrorResponse> {
+        let extensions = request.extensions();
+        let failures = extensions.get::<Self>()?.failures.borrow();
+        failures.iter().find_map(|failure| failure.unanswered())
+    }
+
+    pub(crate) fn note(request: &HttpRequest, failure: Arc<Answer>) {
+        if let Some(attached) = request.extensions().get::<Self>() {
+            attached.failures.borrow_mut().push(failure);
+        }
+    }
+}
+
+pub(crate) fn request_sessions(request: &HttpRequest) -> Result<RequestSessions, SessionError> {
+    Attached::sessions(&request.extensions()).ok_or(SessionError::NoLayer {
+        hint: "add `.wrap(SessionMiddleware::new(manager))` to the application",
+    })
 }

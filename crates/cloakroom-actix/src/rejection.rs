@@ -1,19 +1,15 @@
 use std::{
     error::Error,
     fmt,
-    sync::atomic::{AtomicBool, Ordering},
-    sync::{Arc, OnceLock},
+    sync::{Arc, OnceLock, atomic::AtomicBool, atomic::Ordering::Relaxed},
 };
 
 use actix_web::{
-    HttpRequest, HttpResponse, ResponseError,
-    body::BoxBody,
-    http::StatusCode,
-    http::header::{self, HeaderValue},
+    HttpRequest, HttpResponse, ResponseError, body::BoxBody, http::StatusCode, http::header,
 };
 use cloakroom_core::{ErrorResponse, SessionError};
 
-use crate::{attached::Attached, head::ResponseView};
+use crate::{head::ResponseView, middleware::Attached};
 
 /// A [`SessionError`] as a response. Handlers return it, and `?` makes it.
 ///
@@ -37,14 +33,8 @@ pub(crate) struct Answer {
 
 impl Answer {
     pub(crate) fn unanswered(&self) -> Option<ErrorResponse> {
-        let response = self.response.get();
-        response
-            .filter(|_| !self.is_given.load(Ordering::Relaxed))
-            .cloned()
-    }
-
-    fn give(&self) {
-        self.is_given.store(true, Ordering::Relaxed);
+        let is_given = self.is_given.load(Relaxed);
+        self.response.get().filter(|_| !is_given).cloned()
     }
 }
 
@@ -79,7 +69,7 @@ impl SessionRejection {
     /// ```
     #[must_use]
     pub fn into_error(self) -> SessionError {
-        self.answer.give();
+        self.answer.is_given.store(true, Relaxed);
         self.error
     }
 }
@@ -109,7 +99,7 @@ impl ResponseError for SessionRejection {
     }
 
     fn error_response(&self) -> HttpResponse<BoxBody> {
-        self.answer.give();
+        self.answer.is_given.store(true, Relaxed);
         answer(self.response())
     }
 }
@@ -134,13 +124,12 @@ pub(crate) fn in_place_of<B>(
     headers.retain(|name, value| {
         *name == header::SET_COOKIE || (value.is_sensitive() && *name != header::LOCATION)
     });
-    headers.insert(header::CONTENT_TYPE, TEXT);
+    let text = header::HeaderValue::from_static("text/plain; charset=utf-8");
+    headers.insert(header::CONTENT_TYPE, text);
     error.write_head(&mut ResponseView(headers));
     replaced.set_body(BoxBody::new(error.message()))
 }
 
-pub(crate) const TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
-
-fn status(code: u16) -> StatusCode {
+pub(crate) fn status(code: u16) -> StatusCode {
     StatusCode::from_u16(code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
 }

@@ -1,10 +1,15 @@
-use std::{fmt, marker::PhantomData, ops::Deref};
+use std::{
+    fmt,
+    future::{Ready, ready},
+    marker::PhantomData,
+    ops::Deref,
+};
 
 use actix_web::{FromRequest, HttpRequest, dev::Payload};
-use cloakroom_core::{NamespaceName, SessionError, SessionHandle, Unopened};
+use cloakroom_core::{NamespaceName, SessionError, SessionHandle, SessionsHandle};
 use futures_util::future::LocalBoxFuture;
 
-use crate::{attached::request_sessions, head::RequestView, rejection::SessionRejection};
+use crate::{head::RequestView, middleware::request_sessions, rejection::SessionRejection};
 
 /// The session of a namespace, opened.
 ///
@@ -38,17 +43,9 @@ use crate::{attached::request_sessions, head::RequestView, rejection::SessionRej
 /// struct Cart;
 /// async fn count(cart: cloakroom_actix::Session<Cart>) {}
 /// ```
-pub struct Session<N: NamespaceName> {
-    handle: SessionHandle,
-    namespace: PhantomData<fn() -> N>,
-}
+pub struct Session<N: NamespaceName>(SessionHandle, PhantomData<fn() -> N>);
 
 impl<N: NamespaceName> Session<N> {
-    fn new(handle: SessionHandle) -> Self {
-        let namespace = PhantomData;
-        Self { handle, namespace }
-    }
-
     /// The handle alone, for what outlives the handler.
     ///
     /// ```
@@ -72,7 +69,7 @@ impl<N: NamespaceName> Session<N> {
     /// ```
     #[must_use]
     pub fn into_handle(self) -> SessionHandle {
-        self.handle
+        self.0
     }
 }
 
@@ -80,19 +77,19 @@ impl<N: NamespaceName> Deref for Session<N> {
     type Target = SessionHandle;
 
     fn deref(&self) -> &SessionHandle {
-        &self.handle
+        &self.0
     }
 }
 
 impl<N: NamespaceName> Clone for Session<N> {
     fn clone(&self) -> Self {
-        Self::new(self.handle.clone())
+        Self(self.0.clone(), PhantomData)
     }
 }
 
 impl<N: NamespaceName> fmt::Debug for Session<N> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.handle.fmt(f)
+        self.0.fmt(f)
     }
 }
 
@@ -101,21 +98,56 @@ impl<N: NamespaceName> FromRequest for Session<N> {
     type Future = LocalBoxFuture<'static, Result<Self, SessionRejection>>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        let unopened = judge::<N>(request);
+        // Before the first await, so that its condition is judged by the request as it is.
+        let judged = request_sessions(request)
+            .and_then(|sessions| sessions.judge(N::NAME, &RequestView::from(request)));
         let request = request.clone();
         Box::pin(async move {
-            let opened = async { unopened?.open().await }.await;
-            opened
-                .map(Self::new)
-                .map_err(|error| SessionRejection::of_extractor(error, &request))
+            let closed = || SessionError::closed(N::NAME);
+            let open = async { judged?.ok_or_else(closed)?.open().await };
+            match open.await {
+                Ok(handle) => Ok(Self(handle, PhantomData)),
+                Err(error) => Err(SessionRejection::of_extractor(error, &request)),
+            }
         })
     }
 }
 
-/// Before the first await, so that its condition is judged by the request as it is.
-fn judge<N: NamespaceName>(request: &HttpRequest) -> Result<Unopened, SessionError> {
-    let judged = request_sessions(request)?.judge(N::NAME, &RequestView::from(request))?;
-    judged.ok_or_else(|| SessionError::Closed {
-        namespace: N::NAME.to_owned(),
-    })
+/// All namespaces of a request, opened by their names when they are asked for: see
+/// [`SessionsHandle`].
+///
+/// Extracting it loads nothing. There is no way to put a session into it or to take one out.
+///
+/// ```
+/// use actix_web::{App, web};
+/// use cloakroom_actix::{SessionRejection, Sessions};
+///
+/// async fn home(sessions: Sessions) -> Result<String, SessionRejection> {
+///     let Some(prefs) = sessions.open("prefs").await? else {
+///         return Ok("closed".to_owned());
+///     };
+///     Ok(prefs.get("language")?.unwrap_or_else(|| "en".to_owned()))
+/// }
+/// let app = App::new().route("/", web::get().to(home));
+/// ```
+#[derive(Debug, Clone)]
+pub struct Sessions(SessionsHandle);
+
+impl Deref for Sessions {
+    type Target = SessionsHandle;
+
+    fn deref(&self) -> &SessionsHandle {
+        &self.0
+    }
+}
+
+impl FromRequest for Sessions {
+    type Error = SessionRejection;
+    type Future = Ready<Result<Self, SessionRejection>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let judged = request_sessions(request)
+            .map(|sessions| Self(sessions.judge_all(&RequestView::from(request))));
+        ready(judged.map_err(|error| SessionRejection::of_extractor(error, request)))
+    }
 }

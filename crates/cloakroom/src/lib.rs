@@ -48,7 +48,8 @@
 //! - `axum`: extractors for axum 0.8, and the tower layer.
 //! - `tower`: the layer alone.
 //! - `actix`: middleware and extractors for actix-web 4, in the module `actix`.
-//! - `panel`: the debug toolbar, for development: what the sessions of each request are, and why.
+//! - `panel`: the debug toolbar, for development: what the sessions of each request are, and why. It
+//!   goes with one of the three above.
 //! - `memory`, `file`, `sqlite`, `postgres`, `mysql`, `redis`, `memcached`: stores. `tiered`: one of
 //!   them in front of another.
 //! - `postgres-tls`, `mysql-tls`, `redis-tls`: encrypted connections to them.
@@ -104,7 +105,7 @@ pub use cloakroom_tower::{CsrfForm, Session, SessionRejection, Sessions};
 pub use cloakroom_tower::{
     CsrfLayer, CsrfService, CsrfTokenLayer, RequestView, SessionLayer, SessionService,
 };
-#[cfg(feature = "panel")]
+#[cfg(all(feature = "panel", feature = "tower"))]
 pub use cloakroom_tower::{PanelLayer, PanelService};
 
 /// The contract between the engine and its stores.
@@ -148,7 +149,7 @@ mod guide {
     struct Moving;
     #[doc = include_str!("../../../docs/four-systems.md")]
     struct FourSystems;
-    #[cfg(feature = "panel")]
+    #[cfg(all(feature = "actix", feature = "panel"))]
     #[doc = include_str!("../../../docs/panel.md")]
     struct Panel;
     #[cfg(feature = "settings")]

@@ -31,7 +31,7 @@ use std::{
 };
 
 use actix_web::{App, HttpServer, web};
-use cloakroom::{Sweeper, minutes};
+use cloakroom::{Panel, PanelError, Sweeper, actix::PanelMiddleware, minutes};
 use rustls::{
     ServerConfig,
     pki_types::{CertificateDer, PrivatePkcs8KeyDer},
@@ -63,11 +63,13 @@ async fn run() -> Result<(), Box<dyn Error>> {
 
     let (http, https) = (listen(options.http)?, listen(options.https)?);
     let (http_at, https_at) = (http.local_addr()?, https.local_addr()?);
-    // Called once for each worker; all of them have the one manager.
+    let panel = panel()?;
+    // Called once for each worker; all of them have the one manager, and the one panel.
     let app = move || {
         App::new()
             .app_data(web::Data::new(https_at))
             .service(routes::routes(sessions.clone()))
+            .wrap(PanelMiddleware::new(panel.clone()))
     };
     // Of https, actix-web tells each request itself: this is how `request.is_https()` comes to know.
     let server = HttpServer::new(app)
@@ -76,8 +78,22 @@ async fn run() -> Result<(), Box<dyn Error>> {
         .listen_rustls_0_23(https, tls()?)?
         .run();
     println!("{}", options.greeting(http_at, https_at));
+    if IS_DEVELOPMENT {
+        println!("What its sessions are, and why: http://{http_at}/_cloakroom/");
+    }
     server.await?;
     Ok(())
+}
+
+/// In the builds of `cargo run`, and not in those of `cargo run --release`.
+const IS_DEVELOPMENT: bool = cfg!(debug_assertions);
+
+/// The debug toolbar is for development: it shows what is in sessions.
+fn panel() -> Result<Option<Panel>, PanelError> {
+    match IS_DEVELOPMENT {
+        true => Panel::builder().build().map(Some),
+        false => Ok(None),
+    }
 }
 
 fn listen(address: SocketAddr) -> Result<TcpListener, String> {

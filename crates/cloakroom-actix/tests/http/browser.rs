@@ -49,7 +49,8 @@ pub(crate) struct Browser {
 
 impl Browser {
     pub(crate) async fn new(configure: impl FnOnce(&mut ServiceConfig)) -> Self {
-        let app = init_service(App::new().configure(configure)).await;
+        let app = App::new().configure(configure).wrap(crate::around());
+        let app = init_service(app).await;
         let app: Application = Rc::new(move |request, scheme| {
             let request = request.to_request();
             request.extensions_mut().insert(scheme);

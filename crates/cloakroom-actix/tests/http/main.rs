@@ -23,3 +23,8 @@ mod server;
 mod transports;
 mod websocket;
 mod workers;
+
+/// Stands around each application, and does nothing; the suite `with_panel` has the toolbar there.
+fn around() -> actix_web::middleware::DefaultHeaders {
+    actix_web::middleware::DefaultHeaders::new()
+}

@@ -22,7 +22,12 @@ impl Server {
         workers: usize,
         configure: impl Fn(&mut ServiceConfig) + Clone + Send + 'static,
     ) -> Self {
-        let server = HttpServer::new(move || App::new().configure(configure.clone()))
+        let app = move || {
+            App::new()
+                .configure(configure.clone())
+                .wrap(crate::around())
+        };
+        let server = HttpServer::new(app)
             .workers(workers)
             .disable_signals()
             .bind("127.0.0.1:0")

@@ -4,7 +4,7 @@ use actix_web::{
     http::header,
     web::{self, PayloadConfig},
 };
-use cloakroom_actix::{CsrfForm, CsrfFormRejection, Session, SessionMiddleware, SessionRejection};
+use cloakroom_actix::{CsrfForm, Session, SessionMiddleware, SessionRejection};
 use cloakroom_core::{CsrfRefusal, Namespace, SessionManager};
 use cloakroom_memory::MemoryStore;
 use cloakroom_testkit::{Fault, FaultyStore};
@@ -30,7 +30,7 @@ async fn order(form: CsrfForm<Order, Account>) -> String {
     format!("{} {:?} {:?}", form.item, form.sizes, form.note)
 }
 
-async fn explained(form: Result<CsrfForm<Order, Account>, CsrfFormRejection>) -> String {
+async fn explained(form: Result<CsrfForm<Order, Account>, SessionRejection>) -> String {
     match form {
         Ok(form) => form.into_inner().item,
         Err(rejection) => rejection.to_string(),

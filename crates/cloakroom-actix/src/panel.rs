@@ -1,0 +1,167 @@
+use std::{net::IpAddr, rc::Rc, sync::Arc};
+
+use actix_web::{
+    Error, HttpMessage, HttpResponse,
+    body::{BodySize, BodyStream, BoxBody, MessageBody, to_bytes_limited},
+    dev::{ServiceRequest, ServiceResponse},
+    http::header::{HeaderMap, HeaderName, HeaderValue},
+};
+use cloakroom_core::Tracer;
+use cloakroom_panel::{
+    Injection, KeptHead, LARGEST_BODY, Panel, PanelBody, PanelRequest, Recording, ResponseParts,
+    respond,
+};
+
+use crate::{
+    around::{Around, Response, Surround},
+    head::RequestView,
+    rejection::status,
+};
+
+/// The debug toolbar: records what the sessions of each request are, answers what lies below the
+/// panel's path, and puts a button into pages.
+///
+/// Put it around everything: what is inside is recorded. It changes no session, cookie or store
+/// call. A page gets the button only when it is HTML with a whole `body` of at most 2 MiB that is
+/// in memory, and only for those who may see the panel; everything else passes untouched.
+///
+/// Each worker has an application of its own, so build the panel outside of the closure of
+/// `HttpServer::new`, and clone it. Whose connection a request came by is what the server says,
+/// never what a header says.
+///
+/// ```no_run
+/// # use cloakroom_core::{Namespace, SessionManager};
+/// # use cloakroom_memory::MemoryStore;
+/// use actix_web::{App, HttpServer, web};
+/// use cloakroom_actix::{PanelMiddleware, SessionMiddleware};
+/// use cloakroom_panel::Panel;
+///
+/// # async fn serve(sessions: SessionManager) -> Result<(), Box<dyn std::error::Error>> {
+/// let panel = match cfg!(debug_assertions) {
+///     true => Some(Panel::builder().build()?),
+///     false => None,
+/// };
+/// let app = move || {
+///     App::new()
+///         .route("/", web::get().to(async || "Welcome."))
+///         .wrap(SessionMiddleware::new(sessions.clone()))
+///         .wrap(PanelMiddleware::new(panel.clone())) // outside, since it is added last
+/// };
+/// HttpServer::new(app).bind("127.0.0.1:3000")?.run().await?; // and see http://localhost:3000/_cloakroom/
+/// # Ok(())
+/// # }
+/// ```
+pub type PanelMiddleware = Around<Option<Panel>>;
+
+impl PanelMiddleware {
+    /// The middleware of a panel. With `None` it does nothing, since there is no way to leave
+    /// middleware out of an `App` at run time.
+    pub fn new(panel: impl Into<Option<Panel>>) -> Self {
+        Self(panel.into())
+    }
+}
+
+impl Surround for Option<Panel> {
+    async fn serve<B: MessageBody + 'static>(
+        self: Rc<Self>,
+        request: ServiceRequest,
+        inner: impl AsyncFnOnce(ServiceRequest) -> Result<ServiceResponse<B>, Error> + 'static,
+    ) -> Result<Response<B>, Error> {
+        // A panel around this one has the requests that are recorded already.
+        let is_recorded = request.extensions().contains::<Arc<dyn Tracer>>();
+        let Some(panel) = self.as_ref().as_ref().filter(|_| !is_recorded) else {
+            return Ok(inner(request).await?.map_into_left_body());
+        };
+        if panel.owns(request.path()) {
+            return Ok(answer(panel, request).await.map_into_right_body());
+        }
+        let head = RequestView::from(request.request());
+        let head = KeptHead::of(&head, pairs(request.headers()));
+        let recording = panel.begin(head, peer(&request));
+        let _guard = recording.guard();
+        let tracer: Arc<dyn Tracer> = recording.clone();
+        request.extensions_mut().insert(tracer);
+        let handled = inner(request).await;
+        let status = match &handled {
+            Ok(response) => response.status(),
+            // The server makes a response of it.
+            Err(error) => error.as_response_error().status_code(),
+        };
+        recording.answered(status.as_u16(), |name| {
+            Some(handled.as_ref().ok()?.headers().get(name)?.as_bytes())
+        });
+        handled.map(|response| with_button(response, &recording))
+    }
+}
+
+/// Whose connection it is.
+fn peer(request: &ServiceRequest) -> Option<IpAddr> {
+    request.peer_addr().map(|address| address.ip())
+}
+
+fn pairs(headers: &HeaderMap) -> impl Iterator<Item = (&str, &[u8])> {
+    let headers = headers.iter();
+    headers.map(|(name, value)| (name.as_str(), value.as_bytes()))
+}
+
+/// The response, with the button if it is a page for somebody who may see the panel.
+fn with_button<B: MessageBody>(response: ServiceResponse<B>, recording: &Recording) -> Response<B> {
+    let (request, response) = response.into_parts();
+    let (mut response, body) = response.into_parts();
+    let headers: Vec<_> = pairs(response.headers()).collect();
+    let parts = ResponseParts {
+        status: response.status().as_u16(),
+        headers: &headers,
+    };
+    let length = match body.size() {
+        BodySize::Sized(length) => Some(length),
+        BodySize::None | BodySize::Stream => None,
+    };
+    let page = match recording.takes_button(&parts, length) {
+        true => body.try_into_bytes(),
+        false => Err(body),
+    };
+    let response = match page {
+        Err(body) => response.set_body(body).map_into_left_body(),
+        Ok(page) => {
+            let body = match recording.add_button(&parts, &page) {
+                Some(injection) => BoxBody::new(change(response.headers_mut(), injection)),
+                None => BoxBody::new(page),
+            };
+            response.set_body(body).map_into_right_body()
+        }
+    };
+    ServiceResponse::new(request, response)
+}
+
+fn change(headers: &mut HeaderMap, injection: Injection) -> Vec<u8> {
+    for name in injection.remove {
+        headers.remove(name);
+    }
+    for (name, value) in injection.set {
+        if let Ok(value) = HeaderValue::from_str(&value) {
+            headers.insert(HeaderName::from_static(name), value);
+        }
+    }
+    injection.body
+}
+
+/// What the panel itself answers.
+async fn answer(panel: &Panel, mut request: ServiceRequest) -> ServiceResponse {
+    let body = to_bytes_limited(BodyStream::new(request.take_payload()), LARGEST_BODY).await;
+    let body = body.ok().and_then(Result::ok);
+    let asked = PanelRequest {
+        head: &RequestView::from(request.request()),
+        peer: peer(&request),
+        body: body.as_deref(),
+    };
+    let answered = respond(panel, &asked).await;
+    let mut response = HttpResponse::build(status(answered.status));
+    for header in answered.headers {
+        response.append_header(header);
+    }
+    request.into_response(match answered.body {
+        PanelBody::Full(text) => response.body(text),
+        PanelBody::Feed(feed) => response.streaming(feed),
+    })
+}
