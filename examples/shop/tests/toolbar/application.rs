@@ -19,14 +19,13 @@ use cloakroom::{
     SessionManager, SessionRejection,
 };
 
+use crate::hostile::HOSTILE;
+
 struct Cart;
 
 impl NamespaceName for Cart {
     const NAME: &'static str = "cart";
 }
-
-pub(crate) const HOSTILE: &str =
-    "</code></td><script>window.harmed = 1</script><img src=x onerror='window.harmed = 2'>";
 
 /// Runs until it is dropped.
 pub(crate) struct Application {

@@ -2,10 +2,11 @@
 
 use serde_json::Value;
 
-use crate::{
-    application::{Application, HOSTILE},
-    page::Page,
-};
+use crate::{application::Application, page::Page};
+
+/// What would break out of a page that did not escape it.
+pub(crate) const HOSTILE: &str =
+    "</code></td><script>window.harmed = 1</script><img src=x onerror='window.harmed = 2'>";
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_script_in_a_value_stays_text() {

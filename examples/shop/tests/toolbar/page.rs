@@ -204,7 +204,7 @@ impl Page {
         assert!(over.as_i64().unwrap() <= 0, "{what} is {over} px too wide");
     }
 
-    /// Keeps a picture in `target/panel-screenshots`.
+    /// Keeps a picture in `target/panel-screenshots/` and the shop's name.
     pub(crate) async fn picture(&self, name: &str) {
         let folder = folder();
         fs::create_dir_all(&folder).unwrap();
@@ -216,4 +216,5 @@ impl Page {
 fn folder() -> PathBuf {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
     root.join("target/panel-screenshots")
+        .join(env!("CARGO_PKG_NAME"))
 }
