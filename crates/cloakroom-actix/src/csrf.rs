@@ -7,7 +7,8 @@ use actix_web::{
     web::Bytes,
 };
 use cloakroom_core::{
-    CsrfRefusal, CsrfTokenRules, ErrorResponse, FormError, NamespaceName, OriginRules, SessionError,
+    CsrfRefusal, CsrfTokenRules, ErrorResponse, FormError, NamespaceName, OriginRules,
+    RequestSessions, SessionError,
 };
 use futures_util::future::LocalBoxFuture;
 use serde::de::DeserializeOwned;
@@ -15,7 +16,7 @@ use serde::de::DeserializeOwned;
 use crate::{
     around::{Around, Response, Surround, refuse},
     head::RequestView,
-    middleware::Attached,
+    middleware::ask,
     rejection::SessionRejection,
     session::Session,
 };
@@ -80,7 +81,7 @@ impl From<CsrfTokenRules> for CsrfMiddleware {
 impl CsrfRules {
     /// Whether a request may pass. Its body is there again afterwards.
     async fn check(&self, request: &mut ServiceRequest) -> Result<(), ErrorResponse> {
-        let sessions = Attached::sessions(&request.extensions());
+        let sessions = ask(request.request(), RequestSessions::clone).ok();
         let head = RequestView::from(request.request());
         let Self(origins, tokens) = self;
         let check = match tokens {

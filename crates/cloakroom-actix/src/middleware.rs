@@ -8,7 +8,7 @@ use std::{
 use actix_web::{
     Error, HttpMessage, HttpRequest,
     body::MessageBody,
-    dev::{Extensions, ServiceRequest, ServiceResponse},
+    dev::{ServiceRequest, ServiceResponse},
     error::InternalError,
 };
 use cloakroom_core::{
@@ -75,7 +75,7 @@ impl Surround for SessionManager {
         request: ServiceRequest,
         inner: impl AsyncFnOnce(ServiceRequest) -> Result<ServiceResponse<B>, Error> + 'static,
     ) -> impl Future<Output = Result<Response<B>, Error>> + 'static {
-        match Attached::begin(&self, &request) {
+        match begin(&self, &request) {
             Ok(sessions) => {
                 future::Either::Left(sessions.serve::<Actix<B>, _>(inner(request).map_ok(answered)))
             }
@@ -91,10 +91,7 @@ impl<B> Framework for Actix<B> {
     type Handled = Result<Response<B>, Error>;
 
     fn status(handled: &Self::Handled) -> u16 {
-        match handled {
-            Ok(response) => response.status().as_u16(),
-            Err(error) => error.as_response_error().status_code().as_u16(),
-        }
+        status_of(handled)
     }
 
     fn head<T>(
@@ -137,7 +134,12 @@ impl<B> Framework for Actix<B> {
 
 /// The response, unless an extractor has failed and nobody has answered for that.
 fn answered<B>(response: ServiceResponse<B>) -> Response<B> {
-    match Attached::unanswered(response.request()) {
+    let unanswered = |attached: &Attached| {
+        let failures = attached.failures.borrow();
+        failures.iter().find_map(|failure| failure.unanswered())
+    };
+    let failed = response.request().extensions().get().and_then(unanswered);
+    match failed {
         None => response.map_into_left_body(),
         Some(failed) => replace(response, &failed),
     }
@@ -149,7 +151,7 @@ fn replace<A, B>(response: ServiceResponse<A>, error: &ErrorResponse) -> Respons
 }
 
 /// What the middleware leaves in a request for its extractors.
-pub(crate) struct Attached {
+struct Attached {
     sessions: RequestSessions,
     /// What extractors could not open. actix-web makes `None` of an error where a handler takes an
     /// `Option`; a store that is down must not look like a namespace that is closed. In a cell of
@@ -157,44 +159,50 @@ pub(crate) struct Attached {
     failures: RefCell<Vec<Arc<Answer>>>,
 }
 
-impl Attached {
-    /// Begins the sessions of a middleware. They take the place of those of the one around it, and
-    /// have its failures.
-    pub(crate) fn begin(
-        manager: &SessionManager,
-        request: &ServiceRequest,
-    ) -> Result<RequestSessions, ErrorResponse> {
-        let mut extensions = request.extensions_mut();
-        let tracer = extensions.get::<Arc<dyn Tracer>>().cloned();
-        let sessions = RequestSessions::enter(manager, Self::sessions(&extensions), tracer)?;
-        let outer = extensions.remove::<Self>();
-        extensions.insert(Self {
-            sessions: sessions.clone(),
-            failures: outer.map(|outer| outer.failures).unwrap_or_default(),
-        });
-        Ok(sessions)
-    }
-
-    pub(crate) fn sessions(extensions: &Extensions) -> Option<RequestSessions> {
-        Some(extensions.get::<Self>()?.sessions.clone())
-    }
-
-    /// The response to an extractor that has failed, which nobody has answered for.
-    pub(crate) fn unanswered(request: &HttpRequest) -> Option<ErrorResponse> {
-        let extensions = request.extensions();
-        let failures = extensions.get::<Self>()?.failures.borrow();
-        failures.iter().find_map(|failure| failure.unanswered())
-    }
-
-    pub(crate) fn note(request: &HttpRequest, failure: Arc<Answer>) {
-        if let Some(attached) = request.extensions().get::<Self>() {
-            attached.failures.borrow_mut().push(failure);
-        }
+/// Notes that an extractor has failed.
+pub(crate) fn note(request: &HttpRequest, failure: Arc<Answer>) {
+    if let Some(attached) = request.extensions().get::<Attached>() {
+        attached.failures.borrow_mut().push(failure);
     }
 }
 
-pub(crate) fn request_sessions(request: &HttpRequest) -> Result<RequestSessions, SessionError> {
-    Attached::sessions(&request.extensions()).ok_or(SessionError::NoLayer {
-        hint: "add `.wrap(SessionMiddleware::new(manager))` to the application",
-    })
+/// The status of the response that is, or that the server makes of an error.
+pub(crate) fn status_of<B>(handled: &Result<ServiceResponse<B>, Error>) -> u16 {
+    match handled {
+        Ok(response) => response.status().as_u16(),
+        Err(error) => error.as_response_error().status_code().as_u16(),
+    }
+}
+
+/// Gives a request its sessions. They take the place of those of the middleware around this one,
+/// and have its failures.
+fn begin(
+    manager: &SessionManager,
+    request: &ServiceRequest,
+) -> Result<RequestSessions, ErrorResponse> {
+    let mut extensions = request.extensions_mut();
+    let outer = extensions
+        .get()
+        .map(|outer: &Attached| outer.sessions.clone());
+    let tracer = extensions.get::<Arc<dyn Tracer>>().cloned();
+    let sessions = RequestSessions::enter(manager, outer, tracer)?;
+    let outer = extensions.insert(Attached {
+        sessions: sessions.clone(),
+        failures: RefCell::default(),
+    });
+    if let (Some(outer), Some(inner)) = (outer, extensions.get::<Attached>()) {
+        inner.failures.swap(&outer.failures);
+    }
+    Ok(sessions)
+}
+
+/// Asks the sessions of a request, which are not counted for it.
+pub(crate) fn ask<T>(
+    request: &HttpRequest,
+    question: impl FnOnce(&RequestSessions) -> T,
+) -> Result<T, SessionError> {
+    let extensions = request.extensions();
+    let hint = "add `.wrap(SessionMiddleware::new(manager))` to the application";
+    let attached: &Attached = extensions.get().ok_or(SessionError::NoLayer { hint })?;
+    Ok(question(&attached.sessions))
 }

@@ -15,6 +15,7 @@ use cloakroom_panel::{
 use crate::{
     around::{Around, Response, Surround},
     head::RequestView,
+    middleware::status_of,
     rejection::status,
 };
 
@@ -82,12 +83,7 @@ impl Surround for Option<Panel> {
         let tracer: Arc<dyn Tracer> = recording.clone();
         request.extensions_mut().insert(tracer);
         let handled = inner(request).await;
-        let status = match &handled {
-            Ok(response) => response.status(),
-            // The server makes a response of it.
-            Err(error) => error.as_response_error().status_code(),
-        };
-        recording.answered(status.as_u16(), |name| {
+        recording.answered(status_of(&handled), |name| {
             Some(handled.as_ref().ok()?.headers().get(name)?.as_bytes())
         });
         handled.map(|response| with_button(response, &recording))

@@ -9,7 +9,7 @@ use actix_web::{
 };
 use cloakroom_core::{ErrorResponse, SessionError};
 
-use crate::{head::ResponseView, middleware::Attached};
+use crate::{head::ResponseView, middleware::note};
 
 /// A [`SessionError`] as a response. Handlers return it, and `?` makes it.
 ///
@@ -44,7 +44,7 @@ impl SessionRejection {
         let rejection = Self::from(error);
         if !matches!(rejection.error, SessionError::Closed { .. }) {
             rejection.response();
-            Attached::note(request, Arc::clone(&rejection.answer));
+            note(request, Arc::clone(&rejection.answer));
         }
         rejection
     }

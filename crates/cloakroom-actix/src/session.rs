@@ -1,15 +1,10 @@
-use std::{
-    fmt,
-    future::{Ready, ready},
-    marker::PhantomData,
-    ops::Deref,
-};
+use std::{fmt, future, marker::PhantomData, ops::Deref};
 
 use actix_web::{FromRequest, HttpRequest, dev::Payload};
 use cloakroom_core::{NamespaceName, SessionError, SessionHandle, SessionsHandle};
 use futures_util::future::LocalBoxFuture;
 
-use crate::{head::RequestView, middleware::request_sessions, rejection::SessionRejection};
+use crate::{head::RequestView, middleware::ask, rejection::SessionRejection};
 
 /// The session of a namespace, opened.
 ///
@@ -99,12 +94,12 @@ impl<N: NamespaceName> FromRequest for Session<N> {
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
         // Before the first await, so that its condition is judged by the request as it is.
-        let judged = request_sessions(request)
-            .and_then(|sessions| sessions.judge(N::NAME, &RequestView::from(request)));
+        let head = RequestView::from(request);
+        let judged = ask(request, |sessions| sessions.judge(N::NAME, &head));
         let request = request.clone();
         Box::pin(async move {
             let closed = || SessionError::closed(N::NAME);
-            let open = async { judged?.ok_or_else(closed)?.open().await };
+            let open = async { judged??.ok_or_else(closed)?.open().await };
             match open.await {
                 Ok(handle) => Ok(Self(handle, PhantomData)),
                 Err(error) => Err(SessionRejection::of_extractor(error, &request)),
@@ -143,11 +138,11 @@ impl Deref for Sessions {
 
 impl FromRequest for Sessions {
     type Error = SessionRejection;
-    type Future = Ready<Result<Self, SessionRejection>>;
+    type Future = future::Ready<Result<Self, SessionRejection>>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        let judged = request_sessions(request)
-            .map(|sessions| Self(sessions.judge_all(&RequestView::from(request))));
-        ready(judged.map_err(|error| SessionRejection::of_extractor(error, request)))
+        let head = RequestView::from(request);
+        let judged = ask(request, |sessions| Self(sessions.judge_all(&head)));
+        future::ready(judged.map_err(|error| SessionRejection::of_extractor(error, request)))
     }
 }

@@ -95,6 +95,12 @@ impl Envelope {
         Ok((envelope, frames))
     }
 
+    /// Whether there is a previous secret, or a lifetime of the session's own, in the envelope at
+    /// the beginning of a record's data: most have neither.
+    pub(crate) fn has_options(data: &[u8]) -> bool {
+        !matches!(data, [_, flags, ..] if flags & (HAS_PREVIOUS | HAS_LIFETIME) == 0)
+    }
+
     /// The envelope at the beginning of a record's data, and where it ends.
     pub(crate) fn read(data: &[u8]) -> Result<(Self, usize), InvalidData> {
         let mut reader = Reader(data);

@@ -6,6 +6,7 @@ use std::{
 };
 
 use cloakroom_store::{Operation, SessionId, StoreErrorKind};
+use tracing::{Level, level_filters::LevelFilter};
 
 use crate::csrf::CsrfRefusal;
 
@@ -135,7 +136,9 @@ impl<O: Observer + ?Sized> Observer for Arc<O> {
 
 /// Sends an event to `tracing` and to the observer. What its source says is for the log alone.
 pub(crate) fn emit(observer: Option<&dyn Observer>, event: Event<'_>, source: Source<'_>) {
-    trace(&event, source);
+    if level(event.kind) <= LevelFilter::current() {
+        trace(&event, source);
+    }
     if let Some(observer) = observer {
         let heard = catch_unwind(AssertUnwindSafe(|| observer.on_event(&event)));
         if heard.is_err() {
@@ -148,12 +151,11 @@ pub(crate) fn emit(observer: Option<&dyn Observer>, event: Event<'_>, source: So
 pub(crate) type Source<'a> = Option<&'a (dyn Error + 'static)>;
 
 fn trace(event: &Event<'_>, source: Source<'_>) {
-    use EventKind as K;
     macro_rules! at {
         ($level:ident) => {
             tracing::event!(
                 target: "cloakroom",
-                tracing::Level::$level,
+                Level::$level,
                 namespace = event.namespace,
                 id = event.id.map(tracing::field::display),
                 key = event.key,
@@ -164,15 +166,27 @@ fn trace(event: &Event<'_>, source: Source<'_>) {
             )
         };
     }
-    match event.kind {
-        K::StoreFailed(..) | K::Corrupt => at!(ERROR),
+    match level(event.kind) {
+        Level::ERROR => at!(ERROR),
+        Level::WARN => at!(WARN),
+        Level::INFO => at!(INFO),
+        Level::DEBUG => at!(DEBUG),
+        Level::TRACE => at!(TRACE),
+    }
+}
+
+/// How loud an event is in the log.
+const fn level(kind: EventKind) -> Level {
+    use EventKind as K;
+    match kind {
+        K::StoreFailed(..) | K::Corrupt => Level::ERROR,
         K::ReplacedToken | K::DuplicateTokens | K::Overwritten | K::Dropped | K::Discarded => {
-            at!(WARN)
+            Level::WARN
         }
-        K::LoggedIn | K::Ended | K::Revoked | K::Late | K::CsrfRefused(_) => at!(INFO),
-        K::Void(_) | K::NotSaved | K::Lost => at!(INFO),
-        K::Closed | K::Opened | K::NoToken | K::Unchanged => at!(TRACE),
-        _ => at!(DEBUG),
+        K::LoggedIn | K::Ended | K::Revoked | K::Late | K::CsrfRefused(_) => Level::INFO,
+        K::Void(_) | K::NotSaved | K::Lost => Level::INFO,
+        K::Closed | K::Opened | K::NoToken | K::Unchanged => Level::TRACE,
+        _ => Level::DEBUG,
     }
 }
 

@@ -165,6 +165,11 @@ impl Stored {
         read.map_or_else(|_| Envelope::default(), |(envelope, _)| envelope)
     }
 
+    /// The envelope, where there is more in it than most have.
+    pub(crate) fn options(&self) -> Option<Envelope> {
+        Envelope::has_options(self.frames.before()).then(|| self.envelope())
+    }
+
     /// The whole record.
     pub(crate) fn record(&self) -> Record {
         let mut record = self.meta.record.clone();

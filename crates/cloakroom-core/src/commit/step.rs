@@ -117,12 +117,13 @@ impl SessionState {
             return !(saves_always && matches!(live.base, Base::New));
         };
         let record = &stored.meta.record;
-        let envelope = stored.envelope();
-        let limits = settings.limits.of_session(envelope.lifetime);
+        let options = stored.options();
+        let lifetime = options.as_ref().and_then(|envelope| envelope.lifetime);
+        let limits = settings.limits.of_session(lifetime);
         client.presented == Presented::Current
             && !saves_always
             && !limits.touch_is_due(record.last_seen, live.opened)
-            && !apply::grace_is_long(&envelope, live.opened)
+            && !options.is_some_and(|envelope| apply::grace_is_long(&envelope, live.opened))
             && !self.rotation_is_due(live, namespace)
     }
 
