@@ -6,11 +6,11 @@ use std::{
 
 use actix_web::{
     Error,
-    body::{BoxBody, EitherBody, MessageBody},
+    body::{BoxBody, EitherBody},
     dev::{Service, ServiceRequest, ServiceResponse, Transform},
 };
 use cloakroom_core::ErrorResponse;
-use futures_util::future::{LocalBoxFuture, Ready, ready};
+use futures_util::future::{Ready, ready};
 
 use crate::rejection::answer;
 
@@ -21,13 +21,11 @@ pub struct Around<R>(pub(crate) R);
 
 pub(crate) type Response<B> = ServiceResponse<EitherBody<B, BoxBody>>;
 
-/// What a middleware does with a request, and with the response.
-pub(crate) trait Surround: Clone + 'static {
-    fn serve<B: MessageBody + 'static>(
-        self: Rc<Self>,
-        request: ServiceRequest,
-        inner: impl AsyncFnOnce(ServiceRequest) -> Result<ServiceResponse<B>, Error> + 'static,
-    ) -> impl Future<Output = Result<Response<B>, Error>> + 'static;
+/// What a middleware does with a request, and with the response of the service inside.
+pub trait Surround<S, B>: Clone {
+    type Future: Future<Output = Result<Response<B>, Error>>;
+
+    fn serve(rules: &Rc<Self>, request: ServiceRequest, inner: &Rc<S>) -> Self::Future;
 }
 
 /// An answer in the place of the application's.
@@ -38,9 +36,8 @@ pub(crate) fn refuse<B>(request: ServiceRequest, refused: &ErrorResponse) -> Res
 
 impl<R, S, B> Transform<S, ServiceRequest> for Around<R>
 where
-    R: Surround,
-    S: Service<ServiceRequest, Response = ServiceResponse<B>, Error = Error> + 'static,
-    B: MessageBody + 'static,
+    R: Surround<S, B>,
+    S: Service<ServiceRequest, Response = ServiceResponse<B>, Error = Error>,
 {
     type Response = Response<B>;
     type Error = Error;
@@ -60,20 +57,18 @@ pub struct AroundService<R, S>(Rc<R>, Rc<S>);
 
 impl<R, S, B> Service<ServiceRequest> for AroundService<R, S>
 where
-    R: Surround,
-    S: Service<ServiceRequest, Response = ServiceResponse<B>, Error = Error> + 'static,
-    B: MessageBody + 'static,
+    R: Surround<S, B>,
+    S: Service<ServiceRequest, Response = ServiceResponse<B>, Error = Error>,
 {
     type Response = Response<B>;
     type Error = Error;
-    type Future = LocalBoxFuture<'static, Result<Response<B>, Error>>;
+    type Future = R::Future;
 
     fn poll_ready(&self, context: &mut Context<'_>) -> Poll<Result<(), Error>> {
         self.1.poll_ready(context)
     }
 
     fn call(&self, request: ServiceRequest) -> Self::Future {
-        let (rules, inner) = (Rc::clone(&self.0), Rc::clone(&self.1));
-        Box::pin(rules.serve(request, move |request| inner.call(request)))
+        R::serve(&self.0, request, &self.1)
     }
 }

@@ -2,8 +2,8 @@ use std::{fmt, marker::PhantomData, ops::Deref, rc::Rc};
 
 use actix_web::{
     Error, FromRequest, HttpMessage, HttpRequest,
-    body::{BodyStream, MessageBody, to_bytes_limited},
-    dev::{Payload, ServiceRequest, ServiceResponse},
+    body::{BodyStream, to_bytes_limited},
+    dev::{Payload, Service, ServiceRequest, ServiceResponse},
     web::Bytes,
 };
 use cloakroom_core::{
@@ -107,16 +107,20 @@ impl CsrfRules {
     }
 }
 
-impl Surround for CsrfRules {
-    async fn serve<B: MessageBody + 'static>(
-        self: Rc<Self>,
-        mut request: ServiceRequest,
-        inner: impl AsyncFnOnce(ServiceRequest) -> Result<ServiceResponse<B>, Error> + 'static,
-    ) -> Result<Response<B>, Error> {
-        match self.check(&mut request).await {
-            Ok(()) => Ok(inner(request).await?.map_into_left_body()),
-            Err(refused) => Ok(refuse(request, &refused)),
-        }
+impl<S, B> Surround<S, B> for CsrfRules
+where
+    S: Service<ServiceRequest, Response = ServiceResponse<B>, Error = Error> + 'static,
+{
+    type Future = LocalBoxFuture<'static, Result<Response<B>, Error>>;
+
+    fn serve(rules: &Rc<Self>, mut request: ServiceRequest, inner: &Rc<S>) -> Self::Future {
+        let (rules, inner) = (Rc::clone(rules), Rc::clone(inner));
+        Box::pin(async move {
+            match rules.check(&mut request).await {
+                Ok(()) => Ok(inner.call(request).await?.map_into_left_body()),
+                Err(refused) => Ok(refuse(request, &refused)),
+            }
+        })
     }
 }
 

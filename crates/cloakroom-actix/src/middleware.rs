@@ -7,14 +7,14 @@ use std::{
 
 use actix_web::{
     Error, HttpMessage, HttpRequest,
-    body::MessageBody,
-    dev::{ServiceRequest, ServiceResponse},
+    dev::{Service, ServiceRequest, ServiceResponse},
     error::InternalError,
 };
 use cloakroom_core::{
-    ErrorResponse, Framework, RequestSessions, ResponseHead, SessionError, SessionManager, Tracer,
+    ErrorResponse, Framework, RequestSessions, ResponseHead, ServeFuture, SessionError,
+    SessionManager, Tracer,
 };
-use futures_util::{TryFutureExt, future};
+use futures_util::future::{Either, MapOk, Ready, TryFutureExt, ready};
 
 use crate::{
     around::{Around, Response, Surround, refuse},
@@ -69,23 +69,27 @@ impl SessionMiddleware {
     }
 }
 
-impl Surround for SessionManager {
-    fn serve<B: MessageBody + 'static>(
-        self: Rc<Self>,
-        request: ServiceRequest,
-        inner: impl AsyncFnOnce(ServiceRequest) -> Result<ServiceResponse<B>, Error> + 'static,
-    ) -> impl Future<Output = Result<Response<B>, Error>> + 'static {
-        match begin(&self, &request) {
-            Ok(sessions) => {
-                future::Either::Left(sessions.serve::<Actix<B>, _>(inner(request).map_ok(answered)))
-            }
-            Err(refused) => future::Either::Right(future::ready(Ok(refuse(request, &refused)))),
+// In no box of its own, since the router puts it into one.
+impl<S, B> Surround<S, B> for SessionManager
+where
+    S: Service<ServiceRequest, Response = ServiceResponse<B>, Error = Error>,
+{
+    type Future = Either<
+        ServeFuture<Actix<B>, MapOk<S::Future, fn(ServiceResponse<B>) -> Response<B>>>,
+        Ready<Result<Response<B>, Error>>,
+    >;
+
+    fn serve(manager: &Rc<Self>, request: ServiceRequest, inner: &Rc<S>) -> Self::Future {
+        match begin(manager, &request) {
+            Ok(sessions) => Either::Left(sessions.serve(inner.call(request).map_ok(answered))),
+            Err(refused) => Either::Right(ready(Ok(refuse(request, &refused)))),
         }
     }
 }
 
 /// What the handlers of actix-web come to.
-struct Actix<B>(PhantomData<B>);
+#[derive(Debug)]
+pub struct Actix<B>(PhantomData<B>);
 
 impl<B> Framework for Actix<B> {
     type Handled = Result<Response<B>, Error>;

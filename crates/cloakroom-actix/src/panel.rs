@@ -1,9 +1,9 @@
-use std::{net::IpAddr, rc::Rc, sync::Arc};
+use std::{rc::Rc, sync::Arc};
 
 use actix_web::{
     Error, HttpMessage, HttpResponse,
     body::{BodySize, BodyStream, BoxBody, MessageBody, to_bytes_limited},
-    dev::{ServiceRequest, ServiceResponse},
+    dev::{Service, ServiceRequest, ServiceResponse},
     http::header::{HeaderMap, HeaderName, HeaderValue},
 };
 use cloakroom_core::Tracer;
@@ -11,6 +11,7 @@ use cloakroom_panel::{
     Injection, KeptHead, LARGEST_BODY, Panel, PanelBody, PanelRequest, Recording, ResponseParts,
     respond,
 };
+use futures_util::future::LocalBoxFuture;
 
 use crate::{
     around::{Around, Response, Surround},
@@ -62,37 +63,38 @@ impl PanelMiddleware {
     }
 }
 
-impl Surround for Option<Panel> {
-    async fn serve<B: MessageBody + 'static>(
-        self: Rc<Self>,
-        request: ServiceRequest,
-        inner: impl AsyncFnOnce(ServiceRequest) -> Result<ServiceResponse<B>, Error> + 'static,
-    ) -> Result<Response<B>, Error> {
+impl<S, B> Surround<S, B> for Option<Panel>
+where
+    S: Service<ServiceRequest, Response = ServiceResponse<B>, Error = Error> + 'static,
+    B: MessageBody,
+{
+    type Future = LocalBoxFuture<'static, Result<Response<B>, Error>>;
+
+    fn serve(panel: &Rc<Self>, request: ServiceRequest, inner: &Rc<S>) -> Self::Future {
         // A panel around this one has the requests that are recorded already.
         let is_recorded = request.extensions().contains::<Arc<dyn Tracer>>();
-        let Some(panel) = self.as_ref().as_ref().filter(|_| !is_recorded) else {
-            return Ok(inner(request).await?.map_into_left_body());
-        };
-        if panel.owns(request.path()) {
-            return Ok(answer(panel, request).await.map_into_right_body());
-        }
-        let head = RequestView::from(request.request());
-        let head = KeptHead::of(&head, pairs(request.headers()));
-        let recording = panel.begin(head, peer(&request));
-        let _guard = recording.guard();
-        let tracer: Arc<dyn Tracer> = recording.clone();
-        request.extensions_mut().insert(tracer);
-        let handled = inner(request).await;
-        recording.answered(status_of(&handled), |name| {
-            Some(handled.as_ref().ok()?.headers().get(name)?.as_bytes())
-        });
-        handled.map(|response| with_button(response, &recording))
+        let panel = panel.as_ref().clone().filter(|_| !is_recorded);
+        let inner = Rc::clone(inner);
+        Box::pin(async move {
+            let Some(panel) = panel else {
+                return Ok(inner.call(request).await?.map_into_left_body());
+            };
+            if panel.owns(request.path()) {
+                return Ok(answer(&panel, request).await.map_into_right_body());
+            }
+            let head = RequestView::from(request.request());
+            let head = KeptHead::of(&head, pairs(request.headers()));
+            let recording = panel.begin(head, request.peer_addr().map(|peer| peer.ip()));
+            let _guard = recording.guard();
+            let tracer: Arc<dyn Tracer> = recording.clone();
+            request.extensions_mut().insert(tracer);
+            let handled = inner.call(request).await;
+            recording.answered(status_of(&handled), |name| {
+                Some(handled.as_ref().ok()?.headers().get(name)?.as_bytes())
+            });
+            handled.map(|response| with_button(response, &recording))
+        })
     }
-}
-
-/// Whose connection it is.
-fn peer(request: &ServiceRequest) -> Option<IpAddr> {
-    request.peer_addr().map(|address| address.ip())
 }
 
 fn pairs(headers: &HeaderMap) -> impl Iterator<Item = (&str, &[u8])> {
@@ -131,9 +133,6 @@ fn with_button<B: MessageBody>(response: ServiceResponse<B>, recording: &Recordi
 }
 
 fn change(headers: &mut HeaderMap, injection: Injection) -> Vec<u8> {
-    for name in injection.remove {
-        headers.remove(name);
-    }
     for (name, value) in injection.set {
         if let Ok(value) = HeaderValue::from_str(&value) {
             headers.insert(HeaderName::from_static(name), value);
@@ -148,7 +147,7 @@ async fn answer(panel: &Panel, mut request: ServiceRequest) -> ServiceResponse {
     let body = body.ok().and_then(Result::ok);
     let asked = PanelRequest {
         head: &RequestView::from(request.request()),
-        peer: peer(&request),
+        peer: request.peer_addr().map(|peer| peer.ip()),
         body: body.as_deref(),
     };
     let answered = respond(panel, &asked).await;

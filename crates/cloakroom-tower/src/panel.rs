@@ -185,9 +185,6 @@ fn add_button(recording: &Recording, response: Response<Body>) -> Response<Body>
         Ok(page) => match recording.add_button(&parts, &page) {
             None => Body::from(page),
             Some(injection) => {
-                for name in injection.remove {
-                    head.headers.remove(name);
-                }
                 set(&mut head.headers, injection.set);
                 Body::from(injection.body)
             }

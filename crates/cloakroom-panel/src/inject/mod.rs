@@ -49,8 +49,6 @@ pub struct Injection {
     pub body: Vec<u8>,
     /// Headers that get one value in the place of those that they have.
     pub set: Vec<(&'static str, String)>,
-    /// Headers that are taken away.
-    pub remove: Vec<&'static str>,
 }
 
 /// Whether a response may get the button, as far as the heads tell but for who has asked.
@@ -92,11 +90,11 @@ fn inject(response: &ResponseParts<'_>, body: &[u8], button: &Button<'_>) -> Opt
     let body = [before, markup.as_bytes(), after].concat();
     let mut set = vec![("content-length", body.len().to_string())];
     set.extend(weak_etag(response).map(|etag| ("etag", etag)));
-    Some(Injection {
-        body,
-        set,
-        remove: vec!["accept-ranges"],
-    })
+    if response.has("accept-ranges") {
+        // A range would be one of the page without the button (RFC 9110, section 14.3).
+        set.push(("accept-ranges", "none".to_owned()));
+    }
+    Some(Injection { body, set })
 }
 
 /// Not in a frame: its top page has the button, and one is enough. Browsers that do not say what

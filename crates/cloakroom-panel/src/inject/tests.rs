@@ -153,7 +153,13 @@ fn the_button_stands_before_the_end_of_the_body() {
     );
     assert!(!button.contains("<script"), "{button}");
     assert_eq!(injection.set, [("content-length", body.len().to_string())]);
-    assert_eq!(injection.remove, ["accept-ranges"]);
+}
+
+#[test]
+fn ranges_of_a_page_with_the_button_are_not_offered() {
+    let injection = injected(&[("accept-ranges", "bytes")], "<body></body>").unwrap();
+    let none = ("accept-ranges", "none".to_owned());
+    assert_eq!(injection.set[1], none);
 }
 
 #[test]
