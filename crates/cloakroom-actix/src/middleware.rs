@@ -1,9 +1,5 @@
-use std::{
-    cell::{OnceCell, RefCell},
-    marker::PhantomData,
-    rc::Rc,
-    sync::Arc,
-};
+use std::cell::{OnceCell, RefCell};
+use std::{marker::PhantomData, rc::Rc, sync::Arc};
 
 use actix_web::{
     Error, HttpMessage, HttpRequest,
@@ -26,6 +22,8 @@ use crate::{
 ///
 /// It nests: one around a scope brings its own namespaces and sees those of the ones around it. Two
 /// with a namespace or a cookie of one name answer 500, and the log says which.
+///
+/// A request is traced by the `Arc<dyn Tracer>` in its extensions, if there is one.
 ///
 /// Where middleware inside answers with an error instead of a response, the response that the error
 /// makes gets the cookies.
@@ -95,7 +93,10 @@ impl<B> Framework for Actix<B> {
     type Handled = Result<Response<B>, Error>;
 
     fn status(handled: &Self::Handled) -> u16 {
-        status_of(handled)
+        match handled {
+            Ok(response) => response.status().as_u16(),
+            Err(error) => error.as_response_error().status_code().as_u16(),
+        }
     }
 
     fn head<T>(
@@ -167,14 +168,6 @@ struct Attached {
 pub(crate) fn note(request: &HttpRequest, failure: Arc<Answer>) {
     if let Some(attached) = request.extensions().get::<Attached>() {
         attached.failures.borrow_mut().push(failure);
-    }
-}
-
-/// The status of the response that is, or that the server makes of an error.
-pub(crate) fn status_of<B>(handled: &Result<ServiceResponse<B>, Error>) -> u16 {
-    match handled {
-        Ok(response) => response.status().as_u16(),
-        Err(error) => error.as_response_error().status_code().as_u16(),
     }
 }
 

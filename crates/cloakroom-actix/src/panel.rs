@@ -16,7 +16,6 @@ use futures_util::future::LocalBoxFuture;
 use crate::{
     around::{Around, Response, Surround},
     head::RequestView,
-    middleware::status_of,
     rejection::status,
 };
 
@@ -72,7 +71,7 @@ where
 
     fn serve(panel: &Rc<Self>, request: ServiceRequest, inner: &Rc<S>) -> Self::Future {
         // A panel around this one has the requests that are recorded already.
-        let is_recorded = request.extensions().contains::<Arc<dyn Tracer>>();
+        let is_recorded = request.extensions().contains::<Arc<Recording>>();
         let panel = panel.as_ref().clone().filter(|_| !is_recorded);
         let inner = Rc::clone(inner);
         Box::pin(async move {
@@ -85,16 +84,27 @@ where
             let head = RequestView::from(request.request());
             let head = KeptHead::of(&head, pairs(request.headers()));
             let recording = panel.begin(head, request.peer_addr().map(|peer| peer.ip()));
-            let _guard = recording.guard();
+            let guard = recording.guard();
             let tracer: Arc<dyn Tracer> = recording.clone();
             request.extensions_mut().insert(tracer);
-            let handled = inner.call(request).await;
-            recording.answered(status_of(&handled), |name| {
-                Some(handled.as_ref().ok()?.headers().get(name)?.as_bytes())
-            });
-            handled.map(|response| with_button(response, &recording))
+            request.extensions_mut().insert(recording);
+            match inner.call(request).await {
+                Ok(response) => Ok(with_button(response, &guard)),
+                Err(mut error) => {
+                    // Its response is made later, and what is inside has a say in it.
+                    error.add_response_mapper(move |response| note(&guard, response));
+                    Err(error)
+                }
+            }
         })
     }
+}
+
+/// Notes how the application has answered.
+fn note<B>(recording: &Recording, response: HttpResponse<B>) -> HttpResponse<B> {
+    let header = |name: &str| Some(response.headers().get(name)?.as_bytes());
+    recording.answered(response.status().as_u16(), header);
+    response
 }
 
 fn pairs(headers: &HeaderMap) -> impl Iterator<Item = (&str, &[u8])> {
@@ -105,7 +115,7 @@ fn pairs(headers: &HeaderMap) -> impl Iterator<Item = (&str, &[u8])> {
 /// The response, with the button if it is a page for somebody who may see the panel.
 fn with_button<B: MessageBody>(response: ServiceResponse<B>, recording: &Recording) -> Response<B> {
     let (request, response) = response.into_parts();
-    let (mut response, body) = response.into_parts();
+    let (mut response, body) = note(recording, response).into_parts();
     let headers: Vec<_> = pairs(response.headers()).collect();
     let parts = ResponseParts {
         status: response.status().as_u16(),

@@ -6,7 +6,6 @@ use std::{
 };
 
 use cloakroom_store::{Operation, SessionId, StoreErrorKind};
-use tracing::{Level, level_filters::LevelFilter};
 
 use crate::csrf::CsrfRefusal;
 
@@ -136,9 +135,7 @@ impl<O: Observer + ?Sized> Observer for Arc<O> {
 
 /// Sends an event to `tracing` and to the observer. What its source says is for the log alone.
 pub(crate) fn emit(observer: Option<&dyn Observer>, event: Event<'_>, source: Source<'_>) {
-    if level(event.kind) <= LevelFilter::current() {
-        trace(&event, source);
-    }
+    trace(&event, source);
     if let Some(observer) = observer {
         let heard = catch_unwind(AssertUnwindSafe(|| observer.on_event(&event)));
         if heard.is_err() {
@@ -151,11 +148,12 @@ pub(crate) fn emit(observer: Option<&dyn Observer>, event: Event<'_>, source: So
 pub(crate) type Source<'a> = Option<&'a (dyn Error + 'static)>;
 
 fn trace(event: &Event<'_>, source: Source<'_>) {
+    use EventKind as K;
     macro_rules! at {
         ($level:ident) => {
             tracing::event!(
                 target: "cloakroom",
-                Level::$level,
+                tracing::Level::$level,
                 namespace = event.namespace,
                 id = event.id.map(tracing::field::display),
                 key = event.key,
@@ -166,27 +164,15 @@ fn trace(event: &Event<'_>, source: Source<'_>) {
             )
         };
     }
-    match level(event.kind) {
-        Level::ERROR => at!(ERROR),
-        Level::WARN => at!(WARN),
-        Level::INFO => at!(INFO),
-        Level::DEBUG => at!(DEBUG),
-        Level::TRACE => at!(TRACE),
-    }
-}
-
-/// How loud an event is in the log.
-const fn level(kind: EventKind) -> Level {
-    use EventKind as K;
-    match kind {
-        K::StoreFailed(..) | K::Corrupt => Level::ERROR,
+    match event.kind {
+        K::StoreFailed(..) | K::Corrupt => at!(ERROR),
         K::ReplacedToken | K::DuplicateTokens | K::Overwritten | K::Dropped | K::Discarded => {
-            Level::WARN
+            at!(WARN)
         }
-        K::LoggedIn | K::Ended | K::Revoked | K::Late | K::CsrfRefused(_) => Level::INFO,
-        K::Void(_) | K::NotSaved | K::Lost => Level::INFO,
-        K::Closed | K::Opened | K::NoToken | K::Unchanged => Level::TRACE,
-        _ => Level::DEBUG,
+        K::LoggedIn | K::Ended | K::Revoked | K::Late | K::CsrfRefused(_) => at!(INFO),
+        K::Void(_) | K::NotSaved | K::Lost => at!(INFO),
+        K::Closed | K::Opened | K::NoToken | K::Unchanged => at!(TRACE),
+        _ => at!(DEBUG),
     }
 }
 

@@ -125,19 +125,27 @@ impl RequestSessions {
     /// # Ok::<(), ConfigError>(())
     /// ```
     pub fn begin_inside(manager: &SessionManager, outer: Self) -> Result<Self, ConfigError> {
-        let mut layer = Some(&outer);
-        while let Some(sessions) = layer {
-            if let Some(error) = manager.clash_with(&sessions.0.manager) {
-                return Err(error);
-            }
-            layer = sessions.0.outer.as_ref();
+        if let Some(error) = outer.clash_with(manager) {
+            return Err(error);
         }
         let trace = outer.0.trace.clone();
         Ok(Self::with_outer(manager, Some(outer), trace))
     }
 
+    /// What keeps a manager from being used inside of this.
+    fn clash_with(&self, inner: &SessionManager) -> Option<ConfigError> {
+        let mut layer = Some(self);
+        while let Some(sessions) = layer {
+            if let Some(error) = inner.clash_with(&sessions.0.manager) {
+                return Some(error);
+            }
+            layer = sessions.0.outer.as_ref();
+        }
+        None
+    }
+
     /// What a layer begins with: inside of another, if the request has come through one, and heard
-    /// by a tracer, if there is one.
+    /// by a tracer, if there is one. A tracer that hears of the outer layer hears of this one.
     ///
     /// # Errors
     /// The response to give when this layer and an outer one have a namespace of one name, or one
@@ -157,16 +165,16 @@ impl RequestSessions {
         outer: Option<Self>,
         tracer: Option<Arc<dyn Tracer>>,
     ) -> Result<Self, ErrorResponse> {
-        let Some(outer) = outer else {
-            return Ok(match tracer {
-                Some(tracer) => Self::begin_traced(manager, tracer),
-                None => Self::begin(manager),
-            });
+        let trace = match (&outer, tracer) {
+            (Some(outer), _) if outer.0.trace.is_on() => outer.0.trace.clone(),
+            (_, Some(tracer)) => Trace::to(tracer),
+            (_, None) => Trace::default(),
         };
-        Self::begin_inside(manager, outer).map_err(|error| {
+        if let Some(error) = outer.as_ref().and_then(|outer| outer.clash_with(manager)) {
             tracing::error!(target: "cloakroom", "an inner session layer is refused: {error}");
-            ErrorResponse::misconfigured()
-        })
+            return Err(ErrorResponse::misconfigured());
+        }
+        Ok(Self::with_outer(manager, outer, trace))
     }
 
     fn with_outer(manager: &SessionManager, outer: Option<Self>, trace: Trace) -> Self {

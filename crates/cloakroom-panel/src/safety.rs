@@ -59,8 +59,9 @@ impl Refusal {
         match self {
             Self::UnknownPeer => {
                 "The session panel does not know whose connection this is. With axum, serve \
-                 app.into_make_service_with_connect_info::<SocketAddr>(); elsewhere on tower put the \
-                 connection's SocketAddr into the request's extensions."
+                 app.into_make_service_with_connect_info::<SocketAddr>(); elsewhere on tower put a \
+                 ConnectInfo with the connection's address into the request's extensions. Over a Unix \
+                 socket, decide with Panel::builder().allow_if(..)."
             }
             Self::ForeignPeer => {
                 "The session panel is shown to this machine alone. Open it from here, or allow the \

@@ -4,11 +4,12 @@ use std::{
     error::Error,
     future::{Ready, ready},
     mem,
+    pin::pin,
     sync::Arc,
     task::{Context, Poll},
 };
 
-use bytes::Bytes;
+use bytes::{BufMut, Bytes, BytesMut};
 use cloakroom_core::{
     CsrfRefusal, CsrfTokenRules, OriginRules, RequestSessions, SessionError, UnopenedCheck,
 };
@@ -198,13 +199,17 @@ where
         return Ok(request);
     };
     let (parts, body) = request.into_parts();
-    let form = Limited::new(body, limit).collect().await.map_err(|error| {
-        check.refuse(match error.is::<LengthLimitError>() {
-            true => CsrfRefusal::BodyTooLarge,
-            false => CsrfRefusal::UnreadableBody,
-        })
-    })?;
-    let form = form.to_bytes();
+    let refuse = |error: Box<dyn Error + Send + Sync>| match error.is::<LengthLimitError>() {
+        true => check.refuse(CsrfRefusal::BodyTooLarge),
+        false => check.refuse(CsrfRefusal::UnreadableBody),
+    };
+    // In one buffer: many small frames take no more memory than a large one.
+    let (mut body, mut form) = (pin!(Limited::new(body, limit)), BytesMut::new());
+    while let Some(frame) = body.frame().await {
+        if let Ok(data) = frame.map_err(refuse)?.into_data() {
+            form.put(data);
+        }
+    }
     check.form(&form)?;
-    Ok(Request::from_parts(parts, B::from(form)))
+    Ok(Request::from_parts(parts, B::from(form.freeze())))
 }

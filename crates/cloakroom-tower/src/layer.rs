@@ -21,6 +21,8 @@ use crate::{
 /// layers around it. Two layers with a namespace or a cookie of one name answer 500, and the log
 /// says which.
 ///
+/// A request is traced by the `Arc<dyn Tracer>` in its extensions, if there is one.
+///
 /// The response body must be made of text (`From<&'static str>`), for the response that takes the
 /// place of one whose sessions can't be saved; `axum::body::Body` and `http_body_util::Full` are.
 /// For others put tower-http's `MapResponseBodyLayer` inside.

@@ -40,4 +40,4 @@ pub use csrf::{CsrfLayer, CsrfService, CsrfTokenLayer};
 pub use head::RequestView;
 pub use layer::{SessionLayer, SessionService};
 #[cfg(feature = "panel")]
-pub use panel::{PanelLayer, PanelService};
+pub use panel::{ConnectInfo, PanelLayer, PanelService};

@@ -8,10 +8,8 @@ use std::{
     task::{Context, Poll},
 };
 
-use axum::{
-    body::{Body, to_bytes},
-    extract::ConnectInfo,
-};
+use axum::body::{Body, to_bytes};
+pub use axum::extract::ConnectInfo;
 use bytes::Bytes;
 use cloakroom_core::Tracer;
 use cloakroom_panel::{
@@ -19,7 +17,9 @@ use cloakroom_panel::{
     respond,
 };
 use futures_util::{FutureExt, StreamExt, TryFutureExt, future::BoxFuture, stream};
-use http::{Extensions, HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode};
+use http::{
+    HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode, header::CONTENT_LENGTH,
+};
 use http_body::Body as HttpBody;
 use http_body_util::{BodyExt, BodyStream, StreamBody};
 use tower_layer::Layer;
@@ -35,9 +35,9 @@ use crate::head::RequestView;
 /// 2 MiB that is at hand, and only for those who may see the panel; everything else passes
 /// untouched.
 ///
-/// It needs to know whose connection a request came by: axum's `ConnectInfo<SocketAddr>` says it,
-/// or a `SocketAddr` in the request's extensions. Never take that from a header: anybody may write
-/// one.
+/// It needs to know whose connection a request came by: [`ConnectInfo<SocketAddr>`](ConnectInfo) in
+/// the request's extensions says it. axum puts it there; a server that is not axum's does so itself,
+/// and never by a header, which anybody may write.
 ///
 /// ```no_run
 /// # use cloakroom_core::{Namespace, SessionManager};
@@ -106,42 +106,31 @@ where
     }
 
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
-        if request.extensions().get::<Arc<dyn Tracer>>().is_some() {
-            // It is traced already, by a panel outside of this one.
-            return self
-                .inner
-                .call(request)
-                .map_ok(|r| r.map(Body::new))
-                .boxed();
+        if request.extensions().get::<Arc<Recording>>().is_some() {
+            // A panel outside of this one has it.
+            let handling = self.inner.call(request);
+            return handling.map_ok(|response| response.map(Body::new)).boxed();
         }
-        let peer = peer(request.extensions());
+        let connected = request.extensions().get::<ConnectInfo<SocketAddr>>();
+        let peer = connected.map(|ConnectInfo(address)| address.ip());
         if self.panel.owns(request.uri().path()) {
             return answer(self.panel.clone(), peer, request).map(Ok).boxed();
         }
-        let head = RequestView::from(&request);
-        let recording = self
-            .panel
-            .begin(KeptHead::of(&head, named(request.headers())), peer);
+        let head = KeptHead::of(&RequestView::from(&request), named(request.headers()));
+        let recording = self.panel.begin(head, peer);
         let guard = recording.guard();
-        let tracer: Arc<dyn Tracer> = recording.clone();
-        request.extensions_mut().insert(tracer);
+        let extensions = request.extensions_mut();
+        extensions.insert::<Arc<dyn Tracer>>(recording.clone());
+        extensions.insert(recording);
         let handling = self.inner.call(request);
         Box::pin(async move {
-            let _guard = guard;
-            let failed = |_: &S::Error| recording.end(RequestEnd::Failed);
+            let failed = |_: &S::Error| guard.end(RequestEnd::Failed);
             let response = handling.await.inspect_err(failed)?;
             let header = |name: &str| Some(response.headers().get(name)?.as_bytes());
-            recording.answered(response.status().as_u16(), header);
-            Ok(add_button(&recording, response.map(Body::new)))
+            guard.answered(response.status().as_u16(), header);
+            Ok(add_button(&guard, response.map(Body::new)))
         })
     }
-}
-
-/// Who is at the other end of the connection.
-fn peer(extensions: &Extensions) -> Option<IpAddr> {
-    let connected = extensions.get::<ConnectInfo<SocketAddr>>();
-    let address = connected.map(|ConnectInfo(address)| address);
-    Some(address.or_else(|| extensions.get())?.ip())
 }
 
 async fn answer<B>(panel: Panel, peer: Option<IpAddr>, request: Request<B>) -> Response<Body>
@@ -176,12 +165,17 @@ fn add_button(recording: &Recording, response: Response<Body>) -> Response<Body>
         status: head.status.as_u16(),
         headers: &headers,
     };
-    let page = match recording.takes_button(&parts, body.size_hint().exact()) {
-        true => whole(body),
-        false => Err(body),
-    };
+    let length = body.size_hint().exact();
+    let takes = recording.takes_button(&parts, length);
+    let page = if takes { whole(body) } else { Err(body) };
     let body = match page {
-        Err(body) => body,
+        Err(body) => {
+            if let Some(length) = length.filter(|_| takes) {
+                // The frames that it has become know their length no more.
+                head.headers.entry(CONTENT_LENGTH).or_insert(length.into());
+            }
+            body
+        }
         Ok(page) => match recording.add_button(&parts, &page) {
             None => Body::from(page),
             Some(injection) => {

@@ -99,14 +99,14 @@ pub use cloakroom_settings::{
 pub use cloakroom_sqlite::SqliteStore;
 #[cfg(feature = "tiered")]
 pub use cloakroom_tiered::TieredStore;
+#[cfg(all(feature = "panel", feature = "tower"))]
+pub use cloakroom_tower::{ConnectInfo, PanelLayer, PanelService};
 #[cfg(feature = "axum")]
 pub use cloakroom_tower::{CsrfForm, Session, SessionRejection, Sessions};
 #[cfg(feature = "tower")]
 pub use cloakroom_tower::{
     CsrfLayer, CsrfService, CsrfTokenLayer, RequestView, SessionLayer, SessionService,
 };
-#[cfg(all(feature = "panel", feature = "tower"))]
-pub use cloakroom_tower::{PanelLayer, PanelService};
 
 /// The contract between the engine and its stores.
 pub use cloakroom_core::store;

@@ -9,7 +9,7 @@ use actix_web::{
 use cloakroom_actix::{PanelMiddleware, Session, SessionMiddleware};
 use cloakroom_core::{Namespace, SessionManager};
 use cloakroom_memory::MemoryStore;
-use cloakroom_panel::{Panel, RequestEnd};
+use cloakroom_panel::{EntryKind, Panel, RequestEnd};
 use futures_util::FutureExt;
 use std::panic::AssertUnwindSafe;
 
@@ -111,7 +111,45 @@ async fn the_error_of_a_middleware_is_recorded_and_goes_on() {
     .await;
     let error = app.reply(request("GET", "/")).await.unwrap_err();
     assert_eq!(error.to_string(), "no");
+    drop(error.error_response());
     assert_eq!(end(&panel, 1), Some(RequestEnd::Answered(502)));
+}
+
+#[actix_web::test]
+async fn the_response_of_an_error_is_recorded_with_its_cookie() {
+    let panel = panel();
+    let app = Application::new(panel.clone(), |config| {
+        let failing = from_fn(async |cart: Session<Cart>, _, _| {
+            cart.insert("items", 1).unwrap();
+            Err::<actix_web::dev::ServiceResponse, Error>(actix_web::error::ErrorNotFound("no"))
+        });
+        let sessions = SessionManager::builder()
+            .namespace(Namespace::new("cart", MemoryStore::new()))
+            .build();
+        let scope = web::scope("").route("/", web::get().to(page));
+        let sessions = SessionMiddleware::new(sessions.unwrap());
+        config.service(scope.wrap(failing).wrap(sessions));
+    })
+    .await;
+    let error = app.reply(request("GET", "/")).await.unwrap_err();
+    assert_eq!(end(&panel, 1), None, "its response is not made yet");
+    let response = error.error_response();
+    assert!(response.headers().contains_key("set-cookie"));
+    assert_eq!(end(&panel, 1), Some(RequestEnd::Answered(404)));
+    panel.recording(1).unwrap().view(|request| {
+        assert!(request.content_type.is_some());
+        let cookies = request.timeline.iter().filter(|entry| {
+            matches!(
+                &entry.kind,
+                EntryKind::Header {
+                    cookie: Some(_),
+                    ..
+                }
+            )
+        });
+        let after: Vec<_> = cookies.map(|entry| entry.is_after_head).collect();
+        assert_eq!(after, [false]);
+    });
 }
 
 #[actix_web::test]

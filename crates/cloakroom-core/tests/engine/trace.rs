@@ -381,6 +381,19 @@ async fn an_inner_layer_tells_the_tracer_of_the_outer_one() {
 }
 
 #[tokio::test]
+async fn a_tracer_between_two_layers_hears_of_the_inner_one() {
+    let world = World::new();
+    let cart = Namespace::new("cart", world.store.clone());
+    let inner = SessionManager::builder().namespace(cart).build().unwrap();
+    let outer = RequestSessions::enter(&world.manager, None, None).unwrap();
+    let heard = Arc::new(Heard::default());
+    let nested = RequestSessions::enter(&inner, Some(outer), Some(heard.clone())).unwrap();
+    nested.judge_all(&Browser::new().request());
+    assert_eq!(heard.of("begin"), ["begin cart"]);
+    assert_eq!(heard.of("judged").len(), 1);
+}
+
+#[tokio::test]
 async fn a_save_after_the_head_is_told() {
     let world = World::new();
     let mut browser = Browser::known_to(&world).await;

@@ -2,6 +2,7 @@ use std::{
     borrow::Cow,
     fmt,
     net::IpAddr,
+    ops::Deref,
     sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
     time::{Duration, Instant},
 };
@@ -263,6 +264,14 @@ impl fmt::Debug for Recording {
 #[derive(Debug)]
 pub struct RecordingGuard(Arc<Recording>);
 
+impl Deref for RecordingGuard {
+    type Target = Recording;
+
+    fn deref(&self) -> &Recording {
+        &self.0
+    }
+}
+
 impl Drop for RecordingGuard {
     fn drop(&mut self) {
         self.0.end(match std::thread::panicking() {
@@ -305,7 +314,7 @@ impl Tracer for Recording {
         {
             let at = match step.kind {
                 StepKind::CallBegun { began, .. } => nanos(began.duration_since(self.began)),
-                ref kind if is_at_once(kind) => kept.latest,
+                ref kind if is_at_once(kind) && kept.is_latest(namespace) => kept.latest,
                 _ => nanos(self.began.elapsed()),
             };
             kept.latest = at;
@@ -429,6 +438,12 @@ impl Kept {
                 .any(|step| matches!(step.kind, KeptKind::Decided(Decision::NotSavedUnasked)))
     }
 
+    /// Whether the latest step was of this namespace.
+    fn is_latest(&self, namespace: Option<usize>) -> bool {
+        let latest = self.steps.last();
+        latest.is_some_and(|step| step.namespace.map(usize::from) == namespace)
+    }
+
     fn end_call(&mut self, number: u64, outcome: CallOutcome, took: Duration) {
         for step in self.steps.iter_mut().rev() {
             if let KeptKind::Call { call, end, .. } = &mut step.kind
@@ -500,7 +515,7 @@ impl Kept {
     }
 }
 
-/// Whether the engine tells it right after another step, so that a look at the clock is saved.
+/// Whether the engine tells it right after another step of its namespace, so that a look at the clock is saved.
 fn is_at_once(kind: &StepKind<'_>) -> bool {
     use EventKind::{Opened, Unchanged};
     match kind {

@@ -178,3 +178,18 @@ async fn a_page_that_has_to_be_waited_for_is_not_waited_for() {
     let response = app.oneshot(request).await.unwrap();
     assert_eq!(answered(response).await.text, PAGE);
 }
+
+#[tokio::test]
+async fn a_page_in_several_parts_keeps_its_length() {
+    let app = odd(Router::new().route(
+        "/",
+        get(async || {
+            let (start, end) = PAGE.split_at(9);
+            let parts = [start, end].map(|part| Ok(Frame::data(Bytes::from(part))));
+            html(Body::new(Odd(frames(parts.into()))))
+        }),
+    ));
+    let answer = get_page(&app, "/").await;
+    assert_eq!(answer.text, PAGE);
+    assert_eq!(answer.header("content-length"), PAGE.len().to_string());
+}

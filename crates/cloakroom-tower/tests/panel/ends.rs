@@ -127,3 +127,23 @@ async fn a_session_layer_inside_of_another_is_recorded_too() {
     });
     assert_eq!(names, ["site", "account", "cart", "prefs"]);
 }
+
+#[tokio::test]
+async fn a_tracer_of_the_applications_own_does_not_turn_the_panel_off() {
+    #[derive(Debug)]
+    struct Deaf;
+    impl cloakroom_core::Tracer for Deaf {
+        fn on_step(&self, _: &cloakroom_core::Step<'_>) {}
+    }
+    let panel = panel();
+    let app = with_panel(router(&SpyStore::new(MemoryStore::new())), &panel);
+    let tracer: std::sync::Arc<dyn cloakroom_core::Tracer> = std::sync::Arc::new(Deaf);
+    for path in ["/items", "/_cloakroom/"] {
+        let request = request("GET", path).extension(tracer.clone());
+        let request = request.body(Body::empty()).unwrap();
+        let response = app.clone().oneshot(request).await.unwrap();
+        assert_eq!(response.status(), StatusCode::OK, "{path}");
+    }
+    let steps = panel.recording(1).unwrap();
+    assert!(steps.view(|request| !request.timeline.is_empty()));
+}
